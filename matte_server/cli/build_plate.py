@@ -15,6 +15,7 @@ from ..core.window import Window
 from ..errors import MatteError
 from ..shots.build_plate import FRAMES, BuiltPlate, build, reference_frame, save, voting_frames
 from ..shots.inputs import ShotInputs
+from ..shots.named_paths import named_path
 from ..shots.plan import plan_shot
 from ..shots.plan_checks import check_new, check_writable
 from ..shots.shot import ShotFrame, ShotSources
@@ -41,8 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of ``build-plate``."""
     parser.description = "Builds a clean plate from frames in which the subject is elsewhere."
     parser.epilog = EPILOG
-    parser.add_argument("plate", metavar="PLATE", help="the shot: a pattern such as plate.####.exr, or a video")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the EXR to write")
+    parser.add_argument(
+        "plate", type=named_path, metavar="PLATE", help="the shot: a pattern such as plate.####.exr, or a video"
+    )
+    parser.add_argument("-o", "--output", type=named_path, required=True, metavar="OUT", help="the EXR to write")
     parser.add_argument("--frames", default="", metavar="RANGE", help="frames that may vote (default: all)")
     parser.add_argument(
         "--reference",
@@ -52,7 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the frame whose view is built (default: the middle one)",
     )
     parser.add_argument(
-        "--subject", default="", metavar="MATTE", help="rough matte of the subject; what it covers does not vote"
+        "--subject",
+        type=named_path,
+        default="",
+        metavar="MATTE",
+        help="rough matte of the subject; what it covers does not vote",
     )
     parser.add_argument(
         "--samples",

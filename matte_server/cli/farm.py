@@ -19,6 +19,7 @@ from ..farm import opencue, openjd, resident, task
 from ..farm.farm_job import FILE_OPTIONS, FarmJob, FarmPlan, blender_job, nuke_job, shot_job
 from ..farm.learning import FarmLearning, learning_job
 from ..shots.arguments import SHOT_ARGUMENTS
+from ..shots.named_paths import named_path
 from ..shots.without_effect import without_effect
 from . import console
 from .conclusion import conclude
@@ -79,7 +80,11 @@ def _add_kinds(parser: argparse.ArgumentParser, run: Any) -> None:
 def _add_learning(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("learning options")
     group.add_argument(
-        "--learn", default="", metavar="FILE", help="first learn the shot into FILE (.learned), then matte with it"
+        "--learn",
+        type=named_path,
+        default="",
+        metavar="FILE",
+        help="first learn the shot into FILE (.learned), then matte with it",
     )
     add_learning_flags(group)
 

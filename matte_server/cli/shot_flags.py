@@ -12,7 +12,8 @@ from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
 from ..learning.settings import STEPS, STEPS_WITHOUT_KEYS
-from ..shots.arguments import LEARN_ARGUMENTS, NUMBER, SHOT_ARGUMENTS, SWITCH, TEXTS, ShotArgument, ShotOrder
+from ..shots.arguments import LEARN_ARGUMENTS, NUMBER, PATH, SHOT_ARGUMENTS, SWITCH, TEXTS, ShotArgument, ShotOrder
+from ..shots.named_paths import named_path
 from ..shots.option_files import with_whole_paths
 from .number_range import ANY_WHOLE, COUNT_OR_NONE
 from .parser import default_in_words
@@ -52,6 +53,8 @@ def _add_shot_flag(parser: Any, argument: ShotArgument, is_needed: bool, only_gi
         keywords["metavar"] = argument.metavar
     if argument.kind == NUMBER:
         keywords["type"] = ANY_WHOLE
+    elif argument.kind in (PATH, TEXTS):
+        keywords["type"] = named_path
     if argument.kind == TEXTS:
         keywords |= {"nargs": "+"}
     if argument.flags:

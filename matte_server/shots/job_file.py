@@ -12,8 +12,8 @@
         output: portraits_out
 
 The words are those of ``cleanplate matte``, without the dashes; paths are seen from the file's own folder, or begin
-with ~ for the user's. What stands in YAML without quotes is what its word takes: 1e2 is a number for ``gamma``, and
-the name of a ``layer``.
+with ~ or a variable such as $SHOW (:mod:`named_paths`). What stands in YAML without quotes is what its word takes:
+1e2 is a number for ``gamma``, and the name of a ``layer``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from matte_link.options import MatteOptions, option_specs
 from ..errors import MatteError
 from .argument_values import needed_instead
 from .arguments import NUMBER, PATH, SHOT_ARGUMENTS, SWITCH, TEXT, ShotOrder
+from .named_paths import named_path
 from .nearest_word import nearest_word
-from .option_files import seen_from, with_whole_paths
+from .option_files import with_whole_paths
 
 _LARGEST = 1 << 24
 """Bytes of a job file; a device such as /dev/zero has no end."""
@@ -148,9 +149,10 @@ def _folder(path: Path) -> Path:
     return path.parent if path.is_file() else Path()
 
 
-def _bad(path: Path, what: str) -> MatteError:
+def _bad(path: Path, what: str, hint: str = "") -> MatteError:
     end = "" if what.endswith("?") else "."
-    return MatteError("bad_job", f"The job file {path} cannot be used: {what}{end}", "Nothing was started.")
+    text = f"The job file {path} cannot be used: {what}{end}"
+    return MatteError("bad_job", text, f"Nothing was started. {hint}".rstrip())
 
 
 def _checked(path: Path, where: str, entry: Any) -> dict[str, Any]:
@@ -176,7 +178,10 @@ def _value(path: Path, where: str, written: str, value: Any) -> Any:
     if needed:
         raise _bad(path, f"{written!r} of {where} must be {needed}, not {value!r:.60}")
     if argument.kind == PATH:
-        return str(seen_from(_folder(path), value))
+        try:
+            return str(_folder(path) / named_path(value, _folder(path)))
+        except MatteError as error:
+            raise _bad(path, f"{written!r} of {where}: {error.message.rstrip('.')}", error.hint) from None
     return str(value) if argument.kind == TEXT else value
 
 
@@ -189,4 +194,7 @@ def _order(path: Path, where: str, entry: dict[str, Any]) -> ShotOrder:
     except ValueError as error:
         raise _bad(path, f"in {where}, {str(error).rstrip('.')}") from None
     given = {word: value for word, value in entry.items() if word not in _SPECS}
-    return ShotOrder(**given, options=with_whole_paths(options, _folder(path)))
+    try:
+        return ShotOrder(**given, options=with_whole_paths(options, _folder(path)))
+    except MatteError as error:
+        raise _bad(path, f"in {where}, {error.message.rstrip('.')}", error.hint) from None

@@ -10,21 +10,20 @@ from typing import Any
 
 from matte_link.options import MatteOptions
 
+from .named_paths import with_variables
+
 _NAMING_FILES = ("weights", "ocio_config")
-
-
-def seen_from(folder: Path, name: str) -> Path:
-    """The path of a file that is named in ``folder``; ~ is the user's."""
-    return folder / os.path.expanduser(name)  # noqa: PTH111 - raises nothing where there is no home
 
 
 def with_whole_paths(options: MatteOptions, folder: Path = Path()) -> MatteOptions:
     """The options with the whole path of each file that is there, seen from ``folder``, as a server has another
-    working folder. Other names stay: they are files of the server's, or OCIO's own configs."""
-    named = {name: text for name in _NAMING_FILES if (text := getattr(options, name))}
-    there = {name: seen_from(folder, text) for name, text in named.items()}
+    working folder. Other names stay, but for their environment variables: they are files of the server's, or OCIO's
+    own configs. Raises ``MatteError("not_set", ...)``."""
+    named = {name: with_variables(text, folder) for name in _NAMING_FILES if (text := getattr(options, name))}
+    # ~ may be another on the server. This raises nothing where there is no home.
+    there = {name: folder / os.path.expanduser(text) for name, text in named.items()}  # noqa: PTH111
     whole: dict[str, Any] = {name: str(path.resolve()) for name, path in there.items() if path.is_file()}
-    return replace(options, **whole)
+    return replace(options, **{**named, **whole})
 
 
 def files_of(options: Iterable[MatteOptions]) -> list[Path]:

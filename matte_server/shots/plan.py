@@ -17,7 +17,6 @@ from matte_link.sequence import counted, format_frames, parse_frames
 
 from ..errors import MatteError
 from ..io.media import is_video
-from ..learning.settings import SUFFIX as LEARNED
 from .passes import COMP, around_number, pass_file, pass_names
 from .plan_checks import (
     MATTE_SUFFIXES,
@@ -98,7 +97,7 @@ def solve_file_of(output: str) -> Path:
     stem = before.removesuffix(".")
     is_usual = (before, number, after, suffix) == (f"{stem}.", _USUAL_NUMBER, "", _USUAL_SUFFIX)
     # That of matte.mov.####.exr is not that of matte.mov.
-    if not is_usual or not stem or Path(stem).suffix.lower() in (*MATTE_SUFFIXES, LEARNED):
+    if not is_usual or not stem or Path(stem).suffix.lower() in MATTE_SUFFIXES:
         stem = f"{before}{number}{after}{'' if suffix == _USUAL_SUFFIX else suffix}"
     return Path(output).with_name(f"{stem}.platesolve.json")
 

@@ -65,6 +65,11 @@ def evenly_spaced(items: Sequence[Item], count: int) -> tuple[Item, ...]:
     return tuple(items[round(index * (len(items) - 1) / (count - 1))] for index in range(count))
 
 
+def is_number_at(name: str, place: int) -> bool:
+    """Whether a frame number, such as ``$F4``, begins at a place of a file's name."""
+    return _TOKEN.match(name, place) is not None
+
+
 @dataclass(frozen=True)
 class FramePattern:
     """A path whose file name has at most one frame number: ``plate.####.exr``, ``plate.@@@@.exr``,

@@ -39,8 +39,6 @@ from .conftest import save
         ("out/m.####.png", "m.####.png"),
         ("out/matte.mov", "matte.mov"),
         ("out/matte.mov.####.exr", "matte.mov.####"),
-        ("out/take7.learned", "take7.learned"),
-        ("out/take7.learned.####.exr", "take7.learned.####"),
         ("out/take_##.mov", "take_##.mov"),
         ("out/####.exr", "####"),
         ("out/.####.exr", ".####"),
@@ -59,7 +57,7 @@ def test_outputs_that_may_lie_in_one_folder_have_a_solve_each() -> None:
     numbers = ("#", "##", "####", "#####", "_####", ".####", "-####", ".####.", ".####_left", "_####.left")
     stems = ("m", "m.", "m_", "m.mov", "m.png", "m.0001", "")
     sequences = [f"{stem}{number}{suffix}" for stem in stems for number in numbers for suffix in (".exr", ".png")]
-    outputs = {*sequences, "m.mov", "m.mp4.mov", "m.png.mov", "m.learned", "m.####.mov", "m_.mov"}
+    outputs = {*sequences, "m.mov", "m.mp4.mov", "m.png.mov", "m.####.mov", "m_.mov"}
     assert len({solve_file_of(output) for output in outputs}) == len(outputs)
 
 

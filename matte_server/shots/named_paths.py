@@ -1,0 +1,70 @@
+"""What names of files mean in job files, on the command line and in a farm's jobs: one rule for all of them.
+
+``$SHOW`` and ``${SHOW}`` are variables of the environment, ``~`` is the user's folder. A shell does the same, but
+not between the quotes that a name such as ``'$SHOW/plate.$F4.exr'`` needs, and not in a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from matte_link.sequence import FramePattern, is_number_at
+
+from ..errors import MatteError
+
+_VARIABLE = re.compile(r"\$(?:\{([^{}]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+_FOLDERS = re.compile(rf"(?<=[/{re.escape(os.sep)}])")
+"""Where one folder of a path ends and the next begins."""
+
+
+def named_path(name: str, folder: Path = Path()) -> str:
+    """The path that a name in ``folder`` means: see :func:`with_variables`; ~ is the user's folder. Raises
+    ``MatteError``: not_set, no_user."""
+    path = os.path.expanduser(with_variables(name, folder))  # noqa: PTH111 - raises nothing where there is no home
+    user = path.split("/", 1)[0]
+    if path.startswith("~") and "/" in path and not os.path.lexists(folder / user):
+        raise MatteError(
+            "no_user", f"{name} begins with {user}, and there is no such user here.", f"Write ./{path}."
+        )
+    return path
+
+
+def with_variables(name: str, folder: Path = Path()) -> str:
+    """The name with the values of its environment variables. A folder or file of ``folder`` that is there as it is
+    written, and frame numbers such as $F4 in a file's name, are none. Raises ``MatteError("not_set", ...)`` where a
+    variable is not set, or empty."""
+    if "$" not in name:
+        return name
+    path = ""
+    for part in _FOLDERS.split(name):
+        is_there = "$" not in part or _is_there(folder / (path + part))
+        path += part if is_there else _VARIABLE.sub(lambda found: _value(found, name), part)
+    return path
+
+
+def _value(found: re.Match[str], name: str) -> str:
+    variable = found.group(1) if found.group(2) is None else found.group(2)
+    is_in_file_name = found.string[-1] not in ("/", os.sep)
+    if is_in_file_name and is_number_at(found.string, found.start()):
+        return found.group()
+    value = os.environ.get(variable, "")
+    if not value:
+        how = "is empty" if variable in os.environ else "is not set"
+        raise MatteError(
+            "not_set",
+            f"{name} names the environment variable {variable}, which {how}.",
+            "Set it, or write its value.",
+        )
+    return value
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a file, a folder, or a frame of a sequence has this name."""
+    if os.path.lexists(path):
+        return True
+    try:
+        return bool(FramePattern(str(path)).frames_on_disk())
+    except (ValueError, OSError):
+        return False

@@ -1,0 +1,153 @@
+"""$SHOW, ${SHOW} and ~ mean the same in job files, on the command line and in a farm's jobs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+import yaml
+from matte_link.options import MatteOptions
+
+from matte_server.cli import main as cli
+from matte_server.cli.shot_flags import add_options, add_shot_flags, add_task_flags, options_from, order_from
+from matte_server.errors import MatteError
+from matte_server.shots.job_file import read_job
+from matte_server.shots.named_paths import named_path, with_variables
+from matte_server.shots.option_files import with_whole_paths
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SHOW", "/shows/kite")
+    monkeypatch.setenv("shot_1", "sh010")
+    monkeypatch.setenv("EMPTY", "")
+    monkeypatch.setenv("F", "wrong")
+    monkeypatch.setenv("F4", "wrong")
+    monkeypatch.setenv("HOME", "/home/ana")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("", ""),
+        ("plate.####.exr", "plate.####.exr"),
+        ("$SHOW/plate.####.exr", "/shows/kite/plate.####.exr"),
+        ("${SHOW}/plate.$F4.exr", "/shows/kite/plate.$F4.exr"),
+        ("$SHOW/plate.$F.exr", "/shows/kite/plate.$F.exr"),
+        ("$SHOW/${shot_1}_plate.$F_left.exr", "/shows/kite/sh010_plate.$F_left.exr"),
+        ("a/$shot_1/${shot_1}x/p.exr", "a/sh010/sh010x/p.exr"),
+        ("$F4/p.$F4.exr", "wrong/p.$F4.exr"),
+        ("~/p.exr", "/home/ana/p.exr"),
+        ("a/~/p.exr", "a/~/p.exr"),
+        ("~p.exr", "~p.exr"),
+        ("price 5$.exr", "price 5$.exr"),
+        ("$5/p.exr", "$5/p.exr"),
+    ],
+)
+def test_what_a_name_means(name: str, path: str) -> None:
+    assert named_path(name) == path
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("$NOWHERE/p.exr", "not_set", "$NOWHERE/p.exr names the environment variable NOWHERE, which is not set."),
+        ("${EMPTY}/p.exr", "not_set", "${EMPTY}/p.exr names the environment variable EMPTY, which is empty."),
+        ("a/p.$NOWHERE.####.exr", "not_set", "NOWHERE, which is not set."),
+        ("${SHOW:-x}/p.exr", "not_set", "the environment variable SHOW:-x, which is not set."),
+        ("${}/p.exr", "not_set", "the environment variable , which is not set."),
+        ("~nobody_of_this_name/p.exr", "no_user", "begins with ~nobody_of_this_name, and there is no such user"),
+    ],
+)
+def test_what_is_not_set_is_an_error_and_never_empty(name: str, code: str, words: str) -> None:
+    with pytest.raises(MatteError) as caught:
+        named_path(name)
+    assert caught.value.code == code and words in caught.value.message
+
+
+def test_what_is_there_as_it_is_written_is_no_variable(tmp_path: Path) -> None:
+    (tmp_path / "take $SHOW").mkdir()
+    (tmp_path / "~nobody_of_this_name").mkdir()
+    for name in ("a$b.exr", "cash$money.0001.exr", "take $SHOW/p.exr"):
+        (tmp_path / name).write_bytes(b"")
+    for name in (
+        "a$b.exr",
+        "cash$money.####.exr",
+        "take $SHOW/p.exr",
+        "take $SHOW/new.exr",
+        "~nobody_of_this_name/p.exr",
+    ):
+        assert named_path(name) == name
+    assert named_path("take $SHOW/$shot_1.exr") == "take $SHOW/sh010.exr"
+    assert with_variables("a$b.exr", tmp_path) == "a$b.exr"
+    with pytest.raises(MatteError, match="variable b,"):
+        with_variables("a$b.exr", tmp_path / "elsewhere")
+
+
+def test_one_rule_for_job_files_command_line_and_farm(tmp_path: Path) -> None:
+    words = {"plate": "$SHOW/p.$F4.exr", "clean": "~/c.exr", "output": "${shot_1}/m.####.exr"}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump({"shots": [words]}))
+    [of_job] = read_job(tmp_path / "job.yaml")
+    matte, task = argparse.ArgumentParser(), argparse.ArgumentParser()
+    add_shot_flags(matte, only_given=True)
+    add_task_flags(task)
+    of_line = order_from(
+        matte.parse_args([words["plate"], "--clean", words["clean"], "-o", words["output"]]), MatteOptions()
+    )
+    of_task = order_from(
+        task.parse_args([f"--{word}={value}" for word, value in words.items()] + ["--frames=1"]), MatteOptions()
+    )
+    for order in (of_line, of_task):
+        assert (order.plate, order.clean, order.output) == (
+            "/shows/kite/p.$F4.exr",
+            "/home/ana/c.exr",
+            "sh010/m.####.exr",
+        )
+    assert (of_job.plate, of_job.clean) == (of_line.plate, of_line.clean)
+    assert of_job.output == str(tmp_path / "sh010" / "m.####.exr")
+
+
+def test_files_of_options_follow_the_same_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOW", str(tmp_path))
+    (tmp_path / "take7.learned").write_bytes(b"weights")
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    found = options_from(parser.parse_args(["--weights", "$SHOW/take7.learned", "--ocio-config=$SHOW/no.ocio"]))
+    assert (found.weights, found.ocio_config) == (str(tmp_path / "take7.learned"), str(tmp_path / "no.ocio"))
+    with pytest.raises(MatteError, match="NOWHERE, which is not set"):
+        with_whole_paths(MatteOptions(weights="$NOWHERE/take7.learned"))
+
+
+@pytest.mark.parametrize("word", ["plate", "weights"])
+def test_a_job_says_which_word_of_which_shot_names_what_is_not_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    shot = {"plate": "p.exr", "clean": "c.exr", "output": "m.exr"}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump({"shots": [shot, {**shot, word: "$NOWHERE/x"}]}))
+    assert cli.main(["matte", "--job", "job.yaml"]) == 2
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "shot 2" in printed and "the environment variable NOWHERE, which is not set" in printed
+    assert "(bad_job)" in printed and "Set it, or write its value" in printed
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["matte", "$NOWHERE/p.####.exr", "--clean", "c.exr", "-o", "m.####.exr"],
+        ["matte", "p.exr", "--clean", "c.exr", "-o", "m.exr", "--core", "$NOWHERE/core.exr"],
+        ["build-plate", "$NOWHERE/p.####.exr", "-o", "c.exr"],
+        ["learn", "p.exr", "--clean", "c.exr", "--key", "1=$NOWHERE/k.exr", "-o", "t.learned"],
+        ["farm", "openjd", "shot", "p.exr", "--clean", "c.exr", "-o", "$NOWHERE/m.exr", "--bundle", "b"],
+        ["farm", "task", "--plate=$NOWHERE/p.exr", "--clean=c", "--output=m.exr", "--frames=1"],
+    ],
+)
+def test_every_command_refuses_what_is_not_set_in_one_sentence(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("not_set") == 1 and "NOWHERE, which is not set" in " ".join(printed.split())
+    assert not any(tmp_path.iterdir())
