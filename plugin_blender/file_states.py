@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -127,3 +130,23 @@ def _state(file: Path | os.DirEntry[str]) -> FileState:
         changed_ns=facts.st_ctime_ns,
         is_file=stat.S_ISREG(facts.st_mode),
     )
+
+
+class KeptAnswers(Generic[Answer]):
+    """What is read in files, by path, each answer kept while its file stays as it was: ``ask`` is called with the
+    path of a file that is new or has changed. ``nothing`` is the answer where there is no file."""
+
+    def __init__(self, ask: Callable[[str], Answer], nothing: Answer) -> None:
+        self._ask = ask
+        self._nothing = nothing
+        self._known: dict[str, tuple[FileState, Answer]] = {}
+
+    def of(self, path: str) -> Answer:
+        """The answer of the file as it is now. Raises what ``ask`` does."""
+        state = state_of(path)
+        if not state.is_file:
+            return self._nothing
+        known = self._known.get(path)
+        if known is None or known[0] != state:
+            known = self._known[path] = (state, self._ask(path))
+        return known[1]

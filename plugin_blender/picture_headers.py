@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .exr_header import windows_of
-from .file_states import FileState, state_of
+from .file_states import KeptAnswers
 
 _ORIENTATION, _LONG = 0x0112, 4
 _TURNED = range(2, 9)
@@ -21,19 +21,18 @@ _EXIF_MARK = b"Exif\0\0"
 _APP1, _SCAN, _FILL = 0xE1, 0xDA, 0xFF
 """Of JPEG's marks; any number of the last may stand before another."""
 _RAW_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")
-_known: dict[tuple[Callable[[Path], bool], str], tuple[FileState, bool]] = {}
 
 
 def is_turned(path: str) -> bool:
     """Whether a JPEG or PNG is stored lying or mirrored: the server turns it upright, Blender shows it as it lies.
     False for what cannot be read."""
-    return _asked(_is_turned, path)
+    return _turned.of(path)
 
 
 def has_own_windows(path: str) -> bool:
     """Whether the pixels of an EXR are others than those of its display window, or that does not begin at 0: the
     server lays pictures upon each other by their windows, Blender does not. False for what cannot be read."""
-    return _asked(_has_own_windows, path)
+    return _windowed.of(path)
 
 
 def not_as_shown(path: str, is_beside_rendered: bool) -> str:
@@ -46,17 +45,14 @@ def not_as_shown(path: str, is_beside_rendered: bool) -> str:
     return ""
 
 
-def _asked(question: Callable[[Path], bool], path: str) -> bool:
-    """The file is only opened where it has changed."""
-    state = state_of(path)
-    known = _known.get((question, path))
-    if known is None or known[0] != state:
+def _or_false(question: Callable[[Path], bool]) -> Callable[[str], bool]:
+    def ask(path: str) -> bool:
         try:
-            known = state, state.is_file and question(Path(path))
+            return question(Path(path))
         except (OSError, ValueError, struct.error, zlib.error):
-            known = state, False
-        _known[question, path] = known
-    return known[1]
+            return False
+
+    return ask
 
 
 def _has_own_windows(path: Path) -> bool:
@@ -124,3 +120,7 @@ def _says_turned(block: bytes) -> bool:
             (value,) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), exif, entry + 8)
             return value in _TURNED
     return False
+
+
+_turned = KeptAnswers(_or_false(_is_turned), nothing=False)
+_windowed = KeptAnswers(_or_false(_has_own_windows), nothing=False)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .exr_header import read_result
-from .file_states import FileState, state_of
+from .file_states import KeptAnswers
 from .matte_link.result_key import MAKER, Maker
 
 NAME = "matte.{:04d}.exr"
-_known: dict[str, tuple[FileState, ResultFacts]] = {}
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,14 @@ def known_stamp(path: Path) -> str:
 
 def known_facts(path: Path) -> ResultFacts:
     """What a result says of itself. The file is only opened where it has changed."""
-    state = state_of(str(path))
-    if not state.is_file:
-        return ResultFacts()
-    known = _known.get(str(path))
-    if known is None or known[0] != state:
-        known = _known[str(path)] = (state, _facts(path))
-    return known[1]
+    return _results.of(str(path))
 
 
-def _facts(path: Path) -> ResultFacts:
-    text, diagnostics = read_result(str(path))
+def _facts(path: str) -> ResultFacts:
+    text, diagnostics = read_result(path)
     stamp, _, rest = text.partition("-")
     content, _, witness = rest.partition("-")
     return ResultFacts(stamp=stamp, content=content, witness=witness, maker=Maker.from_dict(diagnostics.get(MAKER)))
+
+
+_results = KeptAnswers(_facts, ResultFacts())
