@@ -144,7 +144,9 @@ def _prefixes(part: ExrPart, layer: str, view: str) -> list[str]:
     if layer and _folded(part.name) in (_folded(layer), _folded(f"{layer}.{view}")):
         named.append("")
     if not view or part.view:
-        return named or list(_PLAIN_PREFIXES)
+        # A part that is called Beauty may call its channels Beauty.R.
+        own = (f"{part.name}.",) if _base_name(part) in _PICTURE_PARTS else ()
+        return named or list(dict.fromkeys((*_PLAIN_PREFIXES, *own)))
     of_view = [f"{view}.{layer}.", f"{layer}.{view}."] if layer else [f"{view}."]
     # The default view's channels have no prefix, and a file without views serves both eyes.
     is_default = not part.views_of_channels or view == part.views_of_channels[0]
@@ -191,11 +193,18 @@ def _not_found(parts: Sequence[ExrPart], label: str, layer: str) -> MatteError:
     if coarse and not offered:
         named = ", ".join(coarse[:_LISTED])
         listed = f"{listed} Subsampled channels ({named}) are read only as RY and BY beside Y."
+    elif not offered and len(views := [view for view in views_in(parts) if _shows(parts, view)]) > 1:
+        listed = f"Choose one of its views with --view: {', '.join(views[:_LISTED])}."
     return MatteError("no_colour", f"{label} has no R, G, B outside a layer.", listed)
 
 
+def _shows(parts: Sequence[ExrPart], view: str) -> bool:
+    """Whether a view has colour outside a layer."""
+    return any(_is_colour(part, f"{view}.") for part in parts)
+
+
 def _colour_layers(parts: Sequence[ExrPart]) -> list[str]:
-    """The layers that hold a colour picture, in any part; views are no layers."""
+    """The layers that hold a colour picture, in any part; views are no layers, nor are identifiers."""
     found = []
     views = views_in(parts)
     for part in parts:
@@ -208,7 +217,6 @@ def _colour_layers(parts: Sequence[ExrPart]) -> list[str]:
 
 def _is_colour(part: ExrPart, prefix: str) -> bool:
     full_size = tuple(channel.name for channel in part.channels if channel.is_full_size)
-    if _triple(full_size, prefix, _EXACT):
-        return True
-    named = _luma_chroma(part, full_size, prefix) or _triple(full_size, prefix, _ANY_CASE)
-    return bool(named) and not _is_cryptomatte(part, prefix)
+    steps = (_triple(full_size, prefix, step) for step in (_EXACT, _ANY_CASE))
+    is_named = bool(_luma_chroma(part, full_size, prefix)) or any(steps)
+    return is_named and not _is_cryptomatte(part, prefix)

@@ -81,6 +81,12 @@ class ExrPart:
         return "tiles" not in self.attributes
 
     @property
+    def compression(self) -> int:
+        """How its chunks are compressed, by OpenEXR's number; -1 where the header does not say."""
+        (number,) = self.numbers("compression", "compression", "<B") or (-1,)
+        return int(number)
+
+    @property
     def pixel_aspect(self) -> float:
         """Width of a pixel divided by its height; 1 where OpenEXR would not take what the file states."""
         (aspect,) = self.numbers(PIXEL_ASPECT, "float", "<f") or (1.0,)

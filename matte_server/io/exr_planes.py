@@ -48,6 +48,12 @@ _OWN = frozenset(
 )
 
 
+KNOWN_COMPRESSIONS = frozenset(
+    int(getattr(OpenEXR, name).value) for name in dir(OpenEXR) if name.endswith("_COMPRESSION")
+)
+"""OpenEXR's numbers of those that it reads. It takes any other number for ZIP."""
+
+
 def _use_deflate_level(level: int) -> None:
     """Sets the level of ZIP and ZIPS. The module passes it on in no way of its own, so this is the function of
     OpenEXR's C interface, which its wheels for Linux and macOS export; elsewhere the default stays."""

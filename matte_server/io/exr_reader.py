@@ -29,6 +29,9 @@ def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits) 
     part = parts[chosen.part]
     check_size(part.data_window, part.display_window, len(part.channels), label, limits)
     _check_samples(part, label)
+    if part.compression not in exr_planes.KNOWN_COMPRESSIONS:
+        reason = f"compression number {part.compression} is not supported"
+        raise unreadable(path, label, reason)
     pixels = _pixels(path, label, parts, chosen)
     colour = exr_colour(part)
     channels = ("R", "G", "B", "A")[: pixels.shape[2]]

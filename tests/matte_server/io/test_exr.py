@@ -543,3 +543,40 @@ def test_the_order_in_memory_changes_no_byte_of_a_file(depth: str) -> None:
     wanted = halves if depth == "half" else side_by_side.pixels
     assert np.array_equal(exr.read_image(written).pixels, wanted)
     assert np.array_equal(exr.read_image(written, layer="confidence").pixels[..., 0], halves[..., 3])
+
+
+@pytest.mark.parametrize("stored", ["ZIP", "PXR24", "NO"])
+def test_a_compression_of_a_later_openexr_is_refused_and_not_taken_for_zip(tmp_path: Path, stored: str) -> None:
+    path, mark = tmp_path / "a.exr", b"compression\0compression\0\1\0\0\0"
+    written_by_openexr(path, rgb_of(0.5), compression=getattr(OpenEXR, f"{stored}_COMPRESSION"))
+    data = bytearray(path.read_bytes())
+    data[data.index(mark) + len(mark)] = 42
+    path.write_bytes(data)
+    with pytest.raises(MatteError, match="compression number 42 is not supported") as caught:
+        exr.read_image(path)
+    assert caught.value.code == "unreadable" and "Convert it" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["Beauty", "ViewLayer.Combined", "C"])
+def test_the_picture_is_that_of_the_part_that_is_called_so_however_its_channels_are(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "a.exr"
+    two_parts(path, ("albedo", name), (rgb_of(1.0), rgb_of(5.0, f"{name}.")))
+    image = exr.read_image(path)
+    assert image.pixels[0, 0].tolist() == [5, 6, 7] and image.read_from == (f"{name}.R", f"{name}.G", f"{name}.B")
+
+
+def test_views_without_a_picture_of_their_own_are_offered_as_views(tmp_path: Path) -> None:
+    path = tmp_path / "a.exr"
+    written_by_openexr(path, {**rgb_of(0.25, "left."), **rgb_of(0.5, "right.")}, multiView=["left", "right"])
+    with pytest.raises(MatteError, match=r"Choose one of its views with --view: left, right\.$"):
+        exr.read_image(path)
+    assert exr.read_image(path, view="right").pixels[0, 0].tolist() == [0.5, 1.5, 2.5]
+
+
+def test_identifiers_are_not_offered_as_pictures(tmp_path: Path) -> None:
+    path = tmp_path / "a.exr"
+    written_by_openexr(path, {**rgb_of(0.25, "CryptoObject00."), **rgb_of(0.5, "spec.")})
+    with pytest.raises(MatteError, match=r"Choose one of its layers with --layer: spec\.$"):
+        exr.read_image(path)
