@@ -23,7 +23,6 @@ from .plan_checks import (
     check_clean_plate,
     check_colour,
     check_combinations,
-    check_inputs,
     check_layers,
     check_outputs,
 )
@@ -80,7 +79,7 @@ def _wanted_frames(files: _FilesByFrame, frames: str) -> tuple[ShotFrame, ...]:
     numbers = frame_numbers(frames) if frames else files.complete_range()
     wanted = tuple(files.frame(number) for number in numbers)
     files.check_shared_files()
-    check_inputs(wanted, "Correct the name, or name frames that exist with --frames.")
+    files.check_sequences(wanted)
     files.check_videos(numbers)
     return wanted
 
@@ -119,6 +118,18 @@ def frame_numbers(text: str) -> tuple[int, ...]:
 def _role_files(sources: ShotSources, role: str) -> RoleFiles:
     timing = sources.timing(role)
     return RoleFiles(name=getattr(sources, role), offset=timing.offset, end=timing.end, only=timing.only)
+
+
+def _instead_of_missing(role: str, files: RoleFiles) -> str:
+    """What to do where a frame has no file in a role."""
+    flag = "--clean" if role == "clean_plate" else f"--{role}"
+    if role == "plate":
+        return "Correct the name, or name frames that exist with --frames."
+    if files.only is not None:
+        return f"Correct the name, or choose a picture that exists with {flag}-frame."
+    if files.offset:
+        return f"Choose another {flag}-offset, or say with {flag}-end what stands for missing pictures."
+    return f"Render what is missing, or say with {flag}-end what stands for it."
 
 
 def _too_short(role: str, files: RoleFiles, missing: Sequence[int]) -> MatteError:
@@ -168,6 +179,11 @@ class _FilesByFrame:
     def check_shared_files(self) -> None:
         """Raises ``MatteError("missing_frame", ...)`` where a still or a video that all frames need is missing."""
         check_files(Path(files.pattern.text) for files in self._roles.values() if not files.pattern.is_sequence)
+
+    def check_sequences(self, frames: Sequence[ShotFrame]) -> None:
+        """Raises ``MatteError("missing_frame", ...)`` where a frame has no file in a role."""
+        for role, files in self._roles.items():
+            check_files((getattr(frame, role) for frame in frames), _instead_of_missing(role, files))
 
     def check_videos(self, numbers: Sequence[int]) -> None:
         """Raises ``MatteError("missing_frame", ...)`` where a video is shorter than the shot."""

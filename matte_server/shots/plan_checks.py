@@ -236,9 +236,9 @@ def check_apart(shots: Sequence[Shot]) -> None:
         inputs |= {path.resolve() for path in shot_inputs(shot)}
 
 
-def check_inputs(frames: Sequence[ShotFrame], hint: str = "Correct the name.") -> None:
-    """Raises ``MatteError("missing_frame", ..., hint)`` where a file that a frame is made from does not exist."""
-    check_files((path for frame in frames for path in frame_inputs(frame)), hint)
+def check_inputs(frames: Sequence[ShotFrame]) -> None:
+    """Raises ``MatteError("missing_frame", ...)`` where a file that a frame is made from does not exist."""
+    check_files(path for frame in frames for path in frame_inputs(frame))
 
 
 def check_clean_plate(sources: ShotSources, frames: Sequence[ShotFrame]) -> None:
@@ -272,7 +272,12 @@ def check_outputs(
         _check_suffix(sources.comp, comp, COMP_SUFFIXES, "a comp")
     inputs = {path.resolve() for frame in frames for path in frame_inputs(frame)}
     outputs = [path.resolve() for path in shot_outputs(frames, movies)]
-    if any(path.exists() for path in outputs):
+    there = [path for path in outputs if path.exists()]
+    # A pipe would be waited for, a device has no end.
+    if odd := next((path for path in there if not path.is_file()), None):
+        what = "a folder" if odd.is_dir() else "neither a file nor a folder"
+        raise MatteError("bad_output", f"{odd} is {what}; nothing was started.", "Choose another output.")
+    if there:
         # Else none of them is a file of a sequence, of which there may be thousands for a task of ten frames.
         inputs |= {path.resolve() for path in other_inputs}
     clash = next((path for path in outputs if path in inputs), None)

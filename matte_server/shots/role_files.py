@@ -116,9 +116,9 @@ class RoleFiles:
 
     def __init__(self, name: str, offset: int = 0, end: str = "", only: int | None = None) -> None:
         self.pattern = input_pattern(name)
-        self._offset = offset
+        self.offset = offset
         self._end = end
-        self._only = only
+        self.only = only
         self.is_video = is_video(name)
 
     @property
@@ -145,7 +145,7 @@ class RoleFiles:
         """The file of a frame, and where it is a video, the number of its picture in it (else 0)."""
         if self.is_still:
             return Path(self.pattern.text), 0
-        number = self._only if self._only is not None else number + self._offset
+        number = self.only if self.only is not None else number + self.offset
         if self._end and self.frames and number not in self.frames:
             number = _substitute(number, self.frames, self._end)
         if self.is_video:

@@ -110,7 +110,8 @@ class FramePattern:
         return path.with_name(_TOKEN.sub(lambda match: number, path.name))
 
     def frames_on_disk(self) -> tuple[int, ...]:
-        """The frames whose files exist now, sorted; none for a still or if the folder is missing."""
+        """The frames whose files are in the folder now, links that lead nowhere among them, sorted; none for a
+        still or if the folder is missing."""
         return tuple(sorted(frame for path, frame in self._numbered_files() if self.path(frame).name == path.name))
 
     def odd_files(self) -> list[Path]:
@@ -128,5 +129,6 @@ class FramePattern:
             re.escape(pattern.name[: match.start()]) + r"(-?\d+)" + re.escape(pattern.name[match.end() :])
         )
         for path in pattern.parent.iterdir():
-            if (hit := name.fullmatch(path.name)) and path.exists():
+            # A link to a file that is away is a frame that is missing, and no shorter sequence.
+            if hit := name.fullmatch(path.name):
                 yield path, int(hit.group(1))

@@ -111,7 +111,8 @@ def test_frames_on_disk_are_those_the_pattern_would_write(tmp_path: Path) -> Non
         "q.0002.exr",
     ):
         (tmp_path / name).touch()
-    assert FramePattern(str(tmp_path / "p.####.exr")).frames_on_disk() == (-3, 1, 500, 10000)
+    (tmp_path / "p.10001.exr").symlink_to(tmp_path / "away.exr")
+    assert FramePattern(str(tmp_path / "p.####.exr")).frames_on_disk() == (-3, 1, 500, 10000, 10001)
     assert [path.name for path in FramePattern(str(tmp_path / "p.####.exr")).odd_files()] == [
         "p.00001.exr",
         "p.1.exr",

@@ -244,6 +244,38 @@ def test_files_whose_frame_numbers_have_another_width_are_not_left_out_in_silenc
     assert len(plan_shot(sources, wanted, MatteOptions()).frames) == 2  # named, the frames are plain
 
 
+def test_a_frame_whose_link_leads_nowhere_is_missing_and_shortens_no_shot(shot: Path) -> None:
+    (shot / "p.0006.exr").symlink_to(shot / "away" / "p.0006.exr")
+    with pytest.raises(MatteError, match=r"p\.0006\.exr is a link to a file that does not exist") as raised:
+        plan_shot(sources_of(shot), "", MatteOptions())
+    assert raised.value.code == "missing_frame" and "--frames" in raised.value.hint
+    assert len(plan_shot(sources_of(shot), "1-5", MatteOptions()).frames) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"clean_plate": "b.####.exr"}, "Render what is missing, or say with --clean-end what stands for it."),
+        ({"core": "b.####.exr"}, "Render what is missing, or say with --core-end what stands for it."),
+        (
+            {"holdout": "b.####.exr", "holdout_offset": 9},
+            "Choose another --holdout-offset, or say with --holdout-end what stands for missing pictures.",
+        ),
+        (
+            {"clean_plate": "b.####.exr", "clean_frame": 7},
+            "Correct the name, or choose a picture that exists with --clean-frame.",
+        ),
+    ],
+)
+def test_where_a_sequence_is_too_short_the_hint_names_its_own_option(
+    shot: Path, changes: dict[str, Any], hint: str
+) -> None:
+    named = {word: str(shot / value) if isinstance(value, str) else value for word, value in changes.items()}
+    with pytest.raises(MatteError, match="not exist") as raised:
+        plan_shot(replace(sources_of(shot), **named), "", MatteOptions())
+    assert (raised.value.code, raised.value.hint) == ("missing_frame", hint)
+
+
 def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:
     """The background's three frames as a clean plate sequence, one frame further on."""
     sources = replace(sources_of(shot), clean_plate=str(shot / "b.####.exr"), clean_offset=-1)
@@ -266,6 +298,9 @@ def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:
         ({"plate": "none.####.exr"}, "", "no_frames", "No file matches"),
         ({"output": "m.exr"}, "", "bad_output", "is one file for 5 frames"),
         ({"output": "m.####.tga"}, "", "bad_output", "A matte cannot be written to a file named"),
+        ({"output": "made.000#.exr"}, "", "bad_output", "made.0002.exr is a folder; nothing was started"),
+        ({"output": "pipe.exr"}, "3", "bad_output", "pipe.exr is neither a file nor a folder"),
+        ({"background": "c.exr", "comp": "pipe.mov"}, "3", "bad_output", "pipe.mov is neither a file nor a folder"),
         ({"output": "p.####.exr"}, "", "output_is_input", "is both input and output"),
         ({"background": "c.exr"}, "", "bad_option", "A background and a comp go together"),
         ({"background": "c.exr", "comp": "comp.####.gif"}, "", "bad_output", "A comp cannot be written"),
@@ -277,6 +312,7 @@ def test_a_plan_that_cannot_work_is_one_sentence(
     shot: Path, changes: dict[str, str], frames: str, code: str, words: str
 ) -> None:
     (shot / "folder").mkdir()
+    (shot / "made.0002.exr").mkdir()
     for name, target in (("link.exr", "nothing.exr"), ("loop.exr", "loop.exr")):
         (shot / name).symlink_to(shot / target)
     for name in ("pipe.exr", "pipe.mov"):
