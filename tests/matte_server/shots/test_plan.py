@@ -270,7 +270,9 @@ def test_a_frame_whose_link_leads_nowhere_is_missing_and_shortens_no_shot(shot: 
 def test_where_a_sequence_is_too_short_the_hint_names_its_own_option(
     shot: Path, changes: dict[str, Any], hint: str
 ) -> None:
-    named = {word: str(shot / value) if isinstance(value, str) else value for word, value in changes.items()}
+    named: dict[str, Any] = {
+        word: str(shot / value) if isinstance(value, str) else value for word, value in changes.items()
+    }
     with pytest.raises(MatteError, match="not exist") as raised:
         plan_shot(replace(sources_of(shot), **named), "", MatteOptions())
     assert (raised.value.code, raised.value.hint) == ("missing_frame", hint)
