@@ -26,6 +26,16 @@ with contextlib.suppress(ImportError):  # the host suites' own environments have
     settings.load_profile("busy machine")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests recorded as ``figures``, so that the log of a run names what was measured in it."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    found = [words for report in reports for name, words in report.user_properties if name == "figures"]
+    if found:
+        terminalreporter.section("figures")
+    for words in found:
+        terminalreporter.write_line(words)
+
+
 @pytest.fixture(autouse=True)
 def same_dice() -> None:
     """Every test throws the same dice, whichever tests ran before it in its process."""
