@@ -20,9 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .image import Float32
-
-Bools = npt.NDArray[np.bool_]
+from .image import Float32, Mask
 
 LEAST_FRAMES = 3
 """At least this many frames must agree."""
@@ -53,7 +51,7 @@ class VotedPlate:
 
     colour: Float32
     support: Float32
-    evidence: Bools
+    evidence: Mask
     noise: float
 
 
@@ -77,7 +75,7 @@ class _Grain:
         return float(self.deviations[middle] / self.levels[middle])
 
 
-def vote_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> VotedPlate:
+def vote_clean_plate(frames: Sequence[Float32], seen: Sequence[Mask]) -> VotedPlate:
     """The clean plate from aligned, exposure-matched frames, each H x W x 3 scene-linear. ``seen``: per frame, H x
     W, where it shows the background or the subject at all. Works in bands of rows, so the frames may be memory maps
     that exceed memory."""
@@ -97,7 +95,7 @@ def vote_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> VotedP
     return VotedPlate(colour=colour, support=support, evidence=evidence, noise=grain.relative)
 
 
-def average_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> VotedPlate:
+def average_clean_plate(frames: Sequence[Float32], seen: Sequence[Mask]) -> VotedPlate:
     """The mean of aligned frames that have nothing to vote about, or are too few for it. All that any of them shows
     counts as evidence; the noise of a single frame is not known (NaN)."""
     weights = np.stack([np.asarray(mask, np.float32) for mask in seen])[..., None]
@@ -111,7 +109,7 @@ def average_clean_plate(frames: Sequence[Float32], seen: Sequence[Bools]) -> Vot
     )
 
 
-def _nothing_moves(frames: Sequence[Float32], seen: Sequence[Bools]) -> bool:
+def _nothing_moves(frames: Sequence[Float32], seen: Sequence[Mask]) -> bool:
     """Whether all frames show the same set and nobody in it, wherever both show anything."""
     first, whole = _cells(frames[0], seen[0])
     dark = 0.05 * float(np.median(first[whole])) if whole.any() else 0.0
@@ -124,7 +122,7 @@ def _nothing_moves(frames: Sequence[Float32], seen: Sequence[Bools]) -> bool:
     return True
 
 
-def _cells(frame: Float32, mask: Bools) -> tuple[Float32, Bools]:
+def _cells(frame: Float32, mask: Mask) -> tuple[Float32, Mask]:
     """The mean colours of cells of some pixels, and which cells are wholly seen."""
     size = (max(1, frame.shape[1] // _CELL), max(1, frame.shape[0] // _CELL))
     cells = cv2.resize(np.ascontiguousarray(frame), size, interpolation=cv2.INTER_AREA)
@@ -132,7 +130,7 @@ def _cells(frame: Float32, mask: Bools) -> tuple[Float32, Bools]:
     return np.asarray(cells, np.float32), np.asarray(whole)
 
 
-def _grain(frames: Sequence[Float32], seen: Sequence[Bools]) -> _Grain:
+def _grain(frames: Sequence[Float32], seen: Sequence[Mask]) -> _Grain:
     """The grain from the differences of adjacent frames, and of frames far apart because adjacent ones may share
     their grain (shot on twos, or compressed). The median drops the subject's movement, which is the tail."""
     grid = (slice(None, None, _NOISE_STEP), slice(None, None, _NOISE_STEP))
@@ -150,7 +148,7 @@ def _grain(frames: Sequence[Float32], seen: Sequence[Bools]) -> _Grain:
 
 
 def _spread(
-    frames: Sequence[Float32], seen: Sequence[Bools], edges: npt.NDArray[np.floating], lag: int
+    frames: Sequence[Float32], seen: Sequence[Mask], edges: npt.NDArray[np.floating], lag: int
 ) -> npt.NDArray[np.float64]:
     """The grain's standard deviation in each brightness bin between ``edges``, from frames ``lag`` apart."""
     values, differences = [], []
@@ -167,7 +165,7 @@ def _spread(
     return found
 
 
-def _vote(samples: Float32, visible: Bools, grain: _Grain) -> tuple[Float32, Float32, Bools]:
+def _vote(samples: Float32, visible: Mask, grain: _Grain) -> tuple[Float32, Float32, Mask]:
     """Colour, support and evidence of one band; ``samples``: frames x h x w x 3, ``visible``: frames x h x w."""
     agree = np.empty((len(samples), *visible.shape), bool)
     for index, sample in enumerate(samples):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .exposure_clipping import clipped_places
-from .image import Float32, Image
+from .image import Float32, Image, Mask
 from .motion_fit import Matrix
 
 # A small pixel is spoiled by clipped ones that are this part of it; less is float32's rounding in the average.
@@ -27,8 +27,8 @@ class SmallCopy:
     width."""
 
     pixels: Float32
-    clipped: npt.NDArray[np.bool_]
-    covered: npt.NDArray[np.bool_]
+    clipped: Mask
+    covered: Mask
 
 
 class SmallCopies:
@@ -60,7 +60,7 @@ def reduced(planes: Sequence[Float32], matrix: Matrix, size: tuple[int, int], av
     return np.stack([how(plane, matrix, size, averaged_px) for plane in planes], -1)
 
 
-def clipped(picture: Image, matrix: Matrix, size: tuple[int, int], averaged_px: int) -> npt.NDArray[np.bool_]:
+def clipped(picture: Image, matrix: Matrix, size: tuple[int, int], averaged_px: int) -> Mask:
     """Which pixels of :func:`reduced` are spoiled by clipped ones, height x width x 3."""
     spoiled = np.zeros((size[1], size[0], 3), np.bool_)
     for channel, places in enumerate(clipped_places(picture)):

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..core.image import Mask
+
 Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 GRADIENT_SIGMA = 1.4
 CONNECTIVITY_STEP = 0.1

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from matte_link.sequence import counted
 
-from ..core.image import Float32, Image
+from ..core.image import Float32, Image, Mask
 from ..errors import MatteError
 
 _LARGEST = 1e15
@@ -34,7 +33,7 @@ def check_picture(name: str, image: Image, values: Float32) -> None:
     )
 
 
-def _first(is_bad: npt.NDArray[np.bool_], image: Image) -> str:
+def _first(is_bad: Mask, image: Image) -> str:
     """The place of the first bad value, in the EXR plane's pixels."""
     row, column, _ = np.argwhere(is_bad)[0]
     return f"x {image.data_window.x + column}, y {image.data_window.y + row}"

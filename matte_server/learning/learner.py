@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from ..models.protocols import CancelCheck
 from .composites import Composer
 from .examples import LearningExample
 from .measurement import Measurement, probes_of
@@ -32,9 +33,6 @@ _WORTH, _WORTH_WITHOUT_KEYS = 0.02, 0.05
 the error is that on composites of the model's own mattes, which have its faults too. In six sequences it fell by 6
 to 50 %, and the error of the frames by 7 % and more."""
 _NORM = 1.0
-
-Check = Callable[[], None]
-"""Called before each step; raises where the run was cancelled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +107,7 @@ class ShotLearner:
         """The weights with the least error so far, float32 on the CPU."""
         return {name: value.float().cpu() for name, value in self._best.items()}
 
-    def advance(self, check: Check, pause: Check = lambda: None) -> LearningProgress:
+    def advance(self, check: CancelCheck, pause: CancelCheck = lambda: None) -> LearningProgress:
         """One piece of work: a step, or the measurement of one picture. ``pause`` is called between the parts of a
         step, when other work may go first. What either raises passes through; the learner is then as it was before
         the call."""
@@ -132,7 +130,7 @@ class ShotLearner:
             left_s=self._seconds / done * (self._settings.steps - self.step) if done else None,
         )
 
-    def _take_step(self, pause: Check) -> None:
+    def _take_step(self, pause: CancelCheck) -> None:
         """A step, picture by picture: the gradient is that of a batch, and its parts are shorter."""
         pictures = self._composer.pictures(self.step, self._device)
         generator = torch.Generator(self._device).manual_seed(self._settings.seed * 1_000_003 + self.step)
@@ -159,7 +157,7 @@ class ShotLearner:
             * (1 + math.cos(math.pi * self.step / self._settings.steps))
         )
 
-    def _measure_one(self, check: Check) -> None:
+    def _measure_one(self, check: CancelCheck) -> None:
         """Measures the next picture; after the last one keeps the weights where the error is the least so far."""
         if self._measurement is None:
             self._measurement = Measurement(self._network, self._probes)

@@ -20,13 +20,14 @@ from ..errors import MatteError
 from ..models.identity import default_weights
 from ..models.learned import LearnedFacts
 from ..models.network_table import CLEANPLATE
+from ..models.protocols import CancelCheck
 from ..models.weights import find_weights
 from .example_maker import ExampleMaker, FrameOnDevice
 from .examples import LearningExample, digest_of, of_one_size
 from .frames import LearningFrame
 from .key_places import KeyPlaces
 from .learned_file import checkpoint_bytes, checkpoint_state, learned_bytes
-from .learner import Check, ShotLearner
+from .learner import ShotLearner
 from .networks import load_learnable
 from .settings import LearningProgress, LearningSettings
 
@@ -87,7 +88,7 @@ class LearningRun:
         """Whether nothing is left to do."""
         return self._learner is not None and self._learner.is_finished
 
-    def add(self, frame: LearningFrame, check: Check) -> None:
+    def add(self, frame: LearningFrame, check: CancelCheck) -> None:
         """Takes a frame in. The model runs on it once; the pictures themselves are not kept. Raises ``MatteError``:
         not_finite, empty, bad_key, and the model's codes; and what ``check`` raises."""
         given = self._maker.on_device(frame)
@@ -96,12 +97,12 @@ class LearningRun:
         if given.key is not None and given.mask is None:
             self._show(given, check)
 
-    def show(self, frame: LearningFrame, check: Check) -> None:
+    def show(self, frame: LearningFrame, check: CancelCheck) -> None:
         """Looks where the subject is, in case a key matte with another number belongs to this frame. Nothing is
         learnt from the frame. Raises what :meth:`add` raises."""
         self._show(self._maker.on_device(frame), check)
 
-    def _show(self, frame: FrameOnDevice, check: Check) -> None:
+    def _show(self, frame: FrameOnDevice, check: CancelCheck) -> None:
         key, found = self._maker.outlines(frame, check)
         self._places.found[frame.number] = found
         if key is not None:
@@ -134,7 +135,7 @@ class LearningRun:
             self._learner.resume(earlier)
         return earlier is not None
 
-    def advance(self, check: Check, pause: Check = lambda: None) -> LearningProgress:
+    def advance(self, check: CancelCheck, pause: CancelCheck = lambda: None) -> LearningProgress:
         """One piece of work: a training step, between the parts of which ``pause`` is called, or the measurement of
         one picture. What either raises passes through, and the run can go on."""
         return self._begun.advance(check, pause)

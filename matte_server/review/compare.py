@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.flow import Grey
-from ..core.image import Float32
+from ..core.image import Float32, Mask
 from ..core.window import Window
 
 Labels = npt.NDArray[Any]
@@ -108,7 +108,7 @@ def compare(own: SmallFrame, around: Sequence[SmallFrame]) -> AlphaComparison | 
     )
 
 
-def _brought(own: SmallFrame, other: SmallFrame) -> tuple[Float32, npt.NDArray[np.bool_]]:
+def _brought(own: SmallFrame, other: SmallFrame) -> tuple[Float32, Mask]:
     """The other frame's alpha where this frame's pixels were, and where the pictures agree. Where they do not, the
     alpha is not moved."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
@@ -122,7 +122,7 @@ def _brought(own: SmallFrame, other: SmallFrame) -> tuple[Float32, npt.NDArray[n
     return np.asarray(np.where(alike, alpha, other.alpha), np.float32), np.asarray(alike)
 
 
-def _standing_alone(own: Float32, around: Float32) -> npt.NDArray[np.bool_]:
+def _standing_alone(own: Float32, around: Float32) -> Mask:
     """The connected areas of ``own`` of which hardly anything lies on, or just beside, what is ``around``."""
     _, labels = cv2.connectedComponents((own > _SOLID).astype(np.uint8), connectivity=8)
     grown = cv2.dilate((around > _EMPTY).astype(np.uint8), np.ones((_BESIDE, _BESIDE), np.uint8)) > 0
@@ -133,7 +133,7 @@ def _standing_alone(own: Float32, around: Float32) -> npt.NDArray[np.bool_]:
     return np.asarray(is_alone[labels])
 
 
-def _travelling(own: Float32, nearest: Sequence[Float32]) -> npt.NDArray[np.bool_]:
+def _travelling(own: Float32, nearest: Sequence[Float32]) -> Mask:
     """The connected areas of ``own`` that one of the nearest frames has too, a little elsewhere: an area of like
     size that is not also here. So a ball in play is no fault, nor a person who enters at the frame's border. What
     stays in one place is not travelling."""
@@ -160,7 +160,7 @@ def _travelling(own: Float32, nearest: Sequence[Float32]) -> npt.NDArray[np.bool
     return np.asarray(found[labels])
 
 
-def _entering(labels: Labels, facts: Labels, other: Float32) -> npt.NDArray[np.bool_]:
+def _entering(labels: Labels, facts: Labels, other: Float32) -> Mask:
     """Which connected areas touch the frame's border where another frame has something beside them."""
     border = np.zeros(labels.shape, np.uint8)
     border[[0, -1]], border[:, [0, -1]] = 1, 1
@@ -170,13 +170,13 @@ def _entering(labels: Labels, facts: Labels, other: Float32) -> npt.NDArray[np.b
     return np.isin(np.arange(len(facts)), touching)
 
 
-def thick_areas(mask: npt.NDArray[np.bool_], least: int) -> npt.NDArray[np.bool_]:
+def thick_areas(mask: Mask, least: int) -> Mask:
     """The areas of a mask that are ``least`` pixels thick or more: its opening by a disc."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (least, least))
     return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0)
 
 
-def largest_place(mask: npt.NDArray[np.bool_], scale: float = 1.0) -> Window | None:
+def largest_place(mask: Mask, scale: float = 1.0) -> Window | None:
     """The box of the largest connected area, in pixels that are 1 / ``scale`` of the mask's; None where it is
     empty."""
     count, _, facts, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from ..core.image import Float32
+from ..core.image import Float32, Mask
 from .compare import thick_areas
 from .edge_fit import LEAST_OUTLINE_PX, OTHER, SAME, brightness_difference, outline_px
 
@@ -32,7 +31,7 @@ def frame_difference(plate: Float32, clean: Float32) -> Float32:
     return brightness_difference(plate, clean, _BLUR)
 
 
-def contradictions(difference: Float32, alpha: Float32) -> npt.NDArray[np.bool_]:
+def contradictions(difference: Float32, alpha: Float32) -> Mask:
     """Where the matte contradicts the pictures, height x width: empty although the plate shows something other than
     the aligned clean plate, or solid although it shows the same. ``difference``: that of :func:`frame_difference`;
     ``alpha``: height x width x 1."""
@@ -41,7 +40,7 @@ def contradictions(difference: Float32, alpha: Float32) -> npt.NDArray[np.bool_]
     return thick_areas(wrong, _THICK)
 
 
-def holes(difference: Float32, alpha: Float32) -> npt.NDArray[np.bool_]:
+def holes(difference: Float32, alpha: Float32) -> Mask:
     """Gaps that the subject encloses and in which the plate does not show the clean plate, height x width. A gap
     between arm and body shows it. The arguments are those of :func:`contradictions`."""
     empty = (alpha[..., 0] < 0.5).astype(np.uint8)

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from matte_link.sequence import counted, evenly_spaced
 
 from ..core.align import Alignment, align, is_measured
 from ..core.clean_plate_vote import LEAST_FRAMES, VotedPlate, average_clean_plate, vote_clean_plate
-from ..core.image import Float32, Image
+from ..core.image import Float32, Image, Mask
 from ..core.placement import with_exposure
 from ..core.window import Window
 from ..errors import MatteError
@@ -33,7 +32,6 @@ _SUBJECT_ALPHA = 0.02
 
 OnProgress = Callable[[int, int, str], None]
 """Called with the number of frames started, the number of all frames, and what is done now."""
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

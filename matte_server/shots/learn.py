@@ -16,10 +16,10 @@ from ..core.image import Image, PlatePair
 from ..errors import MatteError
 from ..io import exr
 from ..learning.frames import LearningFrame
-from ..learning.learner import Check
 from ..learning.run import LearningResult, LearningRun
 from ..learning.settings import FRAMES, LearningProgress, LearningSettings, checkpoint_of
 from ..models.learned import learned_facts
+from ..models.protocols import CancelCheck
 from .inputs import ShotInputs
 from .key_mattes import KeyMatte
 from .plate_solve import PlateSolve
@@ -62,7 +62,7 @@ def check_learn_output(order: LearnOrder) -> None:
 
 def learn_shot(
     order: LearnOrder,
-    check: Check,
+    check: CancelCheck,
     on_progress: Callable[[LearningProgress], None],
     on_warning: Callable[[str], None] = lambda sentence: None,
 ) -> LearningResult:
@@ -91,7 +91,7 @@ def learn_shot(
     return result
 
 
-def _begun(order: LearnOrder, check: Check, on_warning: Callable[[str], None]) -> LearningRun:
+def _begun(order: LearnOrder, check: CancelCheck, on_warning: Callable[[str], None]) -> LearningRun:
     """The run with all its frames, where an earlier one stopped."""
     options = order.shot.options
     run = LearningRun(
@@ -119,7 +119,7 @@ def _begun(order: LearnOrder, check: Check, on_warning: Callable[[str], None]) -
 
 
 def _show_neighbours(
-    order: LearnOrder, run: LearningRun, pictures: ShotInputs, solve: PlateSolve, check: Check
+    order: LearnOrder, run: LearningRun, pictures: ShotInputs, solve: PlateSolve, check: CancelCheck
 ) -> None:
     """Shows the run the frames beside those whose key mattes differ from the model's: a matte may have a wrong
     number."""

@@ -32,6 +32,7 @@ from ..io import exr
 from ..io.colour import from_scene_linear
 from ..io.half import exceeds_half
 from ..models.identity import default_weights
+from ..models.protocols import CancelCheck
 from ..models.registry import available_models, load_model
 from ..pixels.device_facts import device_counts
 from .gpu_claim import FREE, claim_gpu
@@ -44,7 +45,6 @@ from .named_files import NamedFiles
 from .reader import FrameReader, JobSource
 from .settings import WorkerSettings
 
-Check = Callable[[], None]
 _BEYOND_HALF = "Values beyond 65504, half's largest, were cut to it. Use --bit-depth float."
 _CACHE_SHARE = 8
 """One part in this many of a worker's memory is for cached model outputs."""
@@ -148,7 +148,7 @@ class FrameSolver:
         return self._neighbours.read(source) if job.request.options.temporal else source.read()
 
     def solve(
-        self, job: FrameJob, get_inputs: Callable[[], FrameInputs], check: Check, on_stage: StageCallback
+        self, job: FrameJob, get_inputs: Callable[[], FrameInputs], check: CancelCheck, on_stage: StageCallback
     ) -> Callable[[], FrameFinished]:
         """Computes one frame's pixels and returns the function that encodes and writes them, which may run while
         the next frame is computed. ``get_inputs`` returns what :meth:`read` read. Both raise ``MatteError``,
@@ -205,7 +205,9 @@ class FrameSolver:
             diagnostics={**diagnostics, "device": self.device, "seconds": seconds},
         )
 
-    def _run_pipeline(self, job: FrameJob, inputs: FrameInputs, stages: _StageTimes, check: Check) -> MatteResult:
+    def _run_pipeline(
+        self, job: FrameJob, inputs: FrameInputs, stages: _StageTimes, check: CancelCheck
+    ) -> MatteResult:
         def progress(stage: str, done: int, total: int) -> None:
             stages.begin(stage, done + 1)
 
