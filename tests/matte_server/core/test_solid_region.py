@@ -51,6 +51,24 @@ def test_evidence_counts_from_3_4_noise_levels_on(level: float, found: bool) -> 
     assert flat.all() if found else not flat.any()
 
 
+@pytest.mark.parametrize(("level", "found"), [(5.96, False), (5.97, True)])
+def test_certainty_is_smoothed_over_4_and_10_pixels(level: float, found: bool) -> None:
+    """On a flat picture each smoothing is two means, over 9 or 21 pixels. Of a strip of 5 columns the middle one
+    keeps 39 of 81 parts and 99 of 441, half of each together 0.353. Above 0.35 is subject: 0.99 * 0.353 is not."""
+    flat = np.full((*SIZE, 3), 0.5, np.float32)
+    strip = np.where(box(150, 0, 5, SIZE[0]), level, 0.0).astype(np.float32)
+    middle = box(152, 0, 1, SIZE[0])
+    assert np.array_equal(solid_region(strip, flat, np.ones(SIZE, bool)), middle & found)
+
+
+def test_a_gap_of_two_pixels_is_closed_in_the_smallest_picture() -> None:
+    """A sixtieth of 40 pixels is none, and one is the least."""
+    core = np.ones((30, 40), np.float32)
+    core[:, 20:22] = 0.0
+    evidence, flat = np.full(core.shape, 2.6, np.float32), np.full((*core.shape, 3), 0.5, np.float32)
+    assert solid_region(evidence, flat, np.ones(core.shape, bool), core).all()
+
+
 def test_the_picture_goes_on_mirrored_beyond_its_edge() -> None:
     """A strip along the edge is found as half of one that is twice as wide and lies inside."""
     evidence = np.where(box(0, 0, 6, SIZE[0]), 50.0, 0.0).astype(np.float32)
