@@ -325,14 +325,13 @@ def test_results_of_another_ocio_config_are_not_already_done(
 
 
 _TWICE = """
-import subprocess, sys
+import json, subprocess, sys
 folder, *command = sys.argv[1:]
 first = subprocess.run(command, capture_output=True, text=True)
 subprocess.run(["mount", "-o", "remount,size=8m", folder], check=True)
 second = subprocess.run(command, capture_output=True, text=True)
 third = subprocess.run(command, capture_output=True, text=True)
-print(first.returncode, first.stdout + first.stderr, second.returncode, second.stdout + second.stderr,
-      third.returncode, third.stdout, sep="#")
+print(json.dumps([[run.returncode, run.stdout + run.stderr] for run in (first, second, third)]))
 """
 
 
@@ -348,8 +347,8 @@ def test_a_disk_that_fills_costs_frames_with_a_sentence_and_they_are_made_later(
         *FAST, "-o", f"{disk}/m.####.png", "--background", str(background), "--comp", f"{disk}/c.####.jpg",
         "--server", server.endpoint.address,
     )  # fmt: skip
-    first_code, first, second_code, second, third_code, third = printed.strip("\n").split("#")
-    assert (first_code, second_code, third_code) == ("1", "0", "0"), printed
+    codes, (first, second, third) = zip(*json.loads(printed), strict=True)
+    assert codes == (1, 0, 0), printed
     assert "cannot be written: No space left on device" in first and "Traceback" not in first
     assert "0 failed" in second and "3 already there" in third
 
