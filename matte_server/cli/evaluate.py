@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..evaluation.evaluate import LABELS, columns, evaluate, figures_of, mean_of, shown
+from ..shots.named_paths import named_path
 from . import console
 from .report_file import check_report, write_report
 from .standard_streams import standard_streams
@@ -39,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument(
         "truth",
-        type=Path,
+        type=named_path,
         metavar="TRUTH",
         help="a picture, a pattern such as truth.####.exr, or a folder of pictures",
     )
-    parser.add_argument("results", type=Path, metavar="RESULTS", help="the same, made by a matter")
+    parser.add_argument("results", type=named_path, metavar="RESULTS", help="the same, made by a matter")
     parser.add_argument("--sequence", action="store_true", help="the pictures are the frames of one shot")
     parser.add_argument(
         "--json", default="", metavar="FILE", help="write the figures as JSON; - is standard output"
@@ -60,7 +61,7 @@ def run(parsed: argparse.Namespace) -> int:
 def _evaluate(parsed: argparse.Namespace) -> int:
     if parsed.json:
         check_report(Path(parsed.json))
-    rows = evaluate(parsed.truth, parsed.results, parsed.sequence)
+    rows = evaluate(Path(parsed.truth), Path(parsed.results), parsed.sequence)
     figures = [figures_of(row) for row in rows]
     mean = mean_of(figures)
     titles = [str(row["frame"]) for row in rows]

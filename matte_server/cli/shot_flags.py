@@ -13,6 +13,7 @@ from matte_link.options import MatteOptions, option_specs
 from ..errors import MatteError
 from ..learning.settings import STEPS, STEPS_WITHOUT_KEYS
 from ..shots.arguments import LEARN_ARGUMENTS, NUMBER, PATH, SHOT_ARGUMENTS, SWITCH, TEXTS, ShotArgument, ShotOrder
+from ..shots.key_mattes import named_key
 from ..shots.named_paths import named_path
 from ..shots.option_files import with_whole_paths
 from .number_range import ANY_WHOLE, COUNT_OR_NONE
@@ -53,10 +54,10 @@ def _add_shot_flag(parser: Any, argument: ShotArgument, is_needed: bool, only_gi
         keywords["metavar"] = argument.metavar
     if argument.kind == NUMBER:
         keywords["type"] = ANY_WHOLE
-    elif argument.kind in (PATH, TEXTS):
+    elif argument.kind == PATH:
         keywords["type"] = named_path
-    if argument.kind == TEXTS:
-        keywords |= {"nargs": "+"}
+    elif argument.kind == TEXTS:
+        keywords |= {"type": named_key, "nargs": "+"}
     if argument.flags:
         parser.add_argument(*argument.flags, dest=argument.name, required=is_needed, **keywords)
     else:

@@ -23,7 +23,6 @@ from ..shots.plan import frame_numbers
 from ..shots.reports import FrameReport, ResultStatus, ShotReport, summary_of
 from ..shots.role_files import input_pattern
 from ..shots.shot import Shot
-from ..shots.unlike_frames import unlike_frames
 
 PATIENCE_S = 180.0
 """For how many seconds a chunk waits for a server that is silent, restarting or full before it fails."""
@@ -53,8 +52,6 @@ def run_chunk(shot: Shot, missing: tuple[int, ...] = ()) -> ShotReport:
         _print(f"frame {frame} failed: missing_file: its plate does not exist")
     with _server(shot) as endpoint, MatteClient(endpoint, PATIENCE_S) as client:
         report = run_shot(shot, client, _ChunkProgress(len(shot.frames)))
-    for sentence in unlike_frames(report.frames):
-        _print(f"warning: {sentence}")
     if report.stopped:
         _print(f"openjd_fail: {report.stopped}")
     elif report.failed or missing:

@@ -9,6 +9,7 @@ from pathlib import Path
 from matte_link.sequence import FramePattern, format_frames, parse_frames
 
 from ..errors import MatteError
+from .named_paths import named_path
 from .portraits import pictures_in
 from .role_files import check_files, check_numbers, input_pattern
 from .shot import ShotFrame
@@ -99,6 +100,13 @@ def _numbered(text: str, frames: Sequence[ShotFrame]) -> dict[int, Path]:
     if beyond := sorted(set(found) - numbers):
         raise MatteError("bad_key", f"The shot has no frame {format_frames(beyond)}.", "Correct the number.")
     return found
+
+
+def named_key(text: str) -> str:
+    """What one ``--key`` means: the file of ``FRAMES=NAME``, or ``text`` as a whole, by :func:`named_path`. Raises
+    ``MatteError``: not_set, no_user."""
+    _, name = _frames_before(text)
+    return text.removesuffix(name) + named_path(name)
 
 
 def _frames_before(text: str) -> tuple[tuple[int, ...], str]:

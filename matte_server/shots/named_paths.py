@@ -33,19 +33,30 @@ def named_path(name: str, folder: Path = Path()) -> str:
 
 def with_variables(name: str, folder: Path = Path()) -> str:
     """The name with the values of its environment variables. A folder or file of ``folder`` that is there as it is
-    written, and frame numbers such as $F4 in a file's name, are none. Raises ``MatteError("not_set", ...)`` where a
-    variable is not set, or empty."""
+    written, and frame numbers such as $F4 in a file's name, are none; a folder called $SHOW is, where SHOW is set.
+    Raises ``MatteError("not_set", ...)`` where a variable is not set, or empty."""
     if "$" not in name:
         return name
     path = ""
     for part in _FOLDERS.split(name):
-        is_there = "$" not in part or _is_there(folder / (path + part))
-        path += part if is_there else _VARIABLE.sub(lambda found: _value(found, name), part)
+        is_plain = "$" not in part or (not _is_set(part) and _is_there(folder / (path + part)))
+        path += part if is_plain else _VARIABLE.sub(lambda found: _value(found, name), part)
     return path
 
 
+def _is_set(part: str) -> bool:
+    """Whether the whole name of a folder is a variable that is set. Earlier versions made folders that are called
+    $SHOW, which must not stand in for the show's own."""
+    whole = _VARIABLE.fullmatch(part.rstrip(f"/{os.sep}"))
+    return whole is not None and bool(os.environ.get(_variable_of(whole)))
+
+
+def _variable_of(found: re.Match[str]) -> str:
+    return found.group(1) or found.group(2) or ""
+
+
 def _value(found: re.Match[str], name: str) -> str:
-    variable = found.group(1) if found.group(2) is None else found.group(2)
+    variable = _variable_of(found)
     is_in_file_name = found.string[-1] not in ("/", os.sep)
     if is_in_file_name and is_number_at(found.string, found.start()):
         return found.group()

@@ -87,7 +87,7 @@ def _wanted_frames(files: _FilesByFrame, frames: str) -> tuple[ShotFrame, ...]:
 def solve_file_of(output: str) -> Path:
     """Where a shot's plate solve is kept: beside its output, named after it. That of matte.####.exr is
     matte.platesolve.json. Any other name keeps all that tells it from others in its folder, with as many # as the
-    number has digits: m_####.platesolve.json of m_%04d.exr, matte.mov.platesolve.json of matte.mov."""
+    number has digits: m_####.platesolve.json of m_%04d.exr, m.exr.platesolve.json of m.exr."""
     name = Path(output).name
     pattern = named_pattern(name)
     before, after = around_number(name)
@@ -97,7 +97,7 @@ def solve_file_of(output: str) -> Path:
     is_usual = (before, number, after, suffix) == (f"{stem}.", _USUAL_NUMBER, "", _USUAL_SUFFIX)
     # That of matte.mov.####.exr is not that of matte.mov.
     if not is_usual or not stem or Path(stem).suffix.lower() in MATTE_SUFFIXES:
-        stem = f"{before}{number}{after}{'' if suffix == _USUAL_SUFFIX else suffix}"
+        stem = f"{before}{number}{after}{'' if number and suffix == _USUAL_SUFFIX else suffix}"
     return Path(output).with_name(f"{stem}.platesolve.json")
 
 

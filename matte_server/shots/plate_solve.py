@@ -366,7 +366,8 @@ class PlateSolve:
         if not self._used:
             return ""
         path = self._shot.solve_file
-        saved = f" The plate solve is saved in {path}." if path else ""
+        # Nothing is saved where a folder has its name.
+        saved = f" The plate solve is saved in {path}." if path and path.is_file() else ""
         return describe(self._known_camera(), self._used, self._seems_still()) + saved
 
     def _seems_still(self) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from matte_link.diagnostics import PICTURES
-from matte_link.sequence import counted, format_frames
+from matte_link.sequence import format_frames
 
 from .reports import FrameReport
 
@@ -37,21 +37,25 @@ def kind_of(facts: Mapping[str, object]) -> Kind:
 
 
 def unlike(kinds: Mapping[int, Kind], what: str) -> str:
-    """A sentence that names the frames whose ``what`` is of another kind than most; empty where all are alike."""
+    """A sentence that names the frames whose ``what`` is of another kind than most; empty where all are alike or
+    nothing is known of them."""
     counts = Counter(kind for kind in kinds.values() if kind)
     if len(counts) < 2:
         return ""
-    (usual, _), (odd, _) = counts.most_common(2)
+    (usual, many), (odd, few) = counts.most_common(2)
     numbers = [number for number, kind in kinds.items() if kind == odd]
     parts = [f"{its} instead of {other}" for its, other in zip(odd, usual, strict=True) if its != other]
-    more = sum(counts.values()) - counts[usual] - counts[odd]
-    others = f" {counted(more, 'more frame')} differ{'s' if more == 1 else ''} in another way." if more else ""
+    rest = [number for number, kind in kinds.items() if kind and kind not in (usual, odd)]
+    others = f" {_that_differ(what, rest)} in another way." if rest else ""
+    check = f"look whether {'it belongs' if few == 1 else 'they belong'} to the shot"
+    usually = "most" if many > few else "others"
+    return f"{_that_differ(what, numbers)} from {usually}: {', '.join(parts)}; {check}.{others}"
+
+
+def _that_differ(what: str, numbers: Sequence[int]) -> str:
     if len(numbers) == 1:
-        subject, check = f"The {what} of frame {numbers[0]} differs", "look whether it belongs to the shot"
-    else:
-        subject = f"The {what}s of frames {format_frames(numbers)} differ"
-        check = "look whether they belong to the shot"
-    return f"{subject} from most: {', '.join(parts)}; {check}.{others}"
+        return f"The {what} of frame {numbers[0]} differs"
+    return f"The {what}s of frames {format_frames(numbers)} differ"
 
 
 def _sentence(frames: Iterable[FrameReport], role: str) -> str:

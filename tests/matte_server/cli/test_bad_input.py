@@ -194,7 +194,7 @@ def test_an_output_folder_that_cannot_be_written(bench: CommandBench, said: Call
 def test_a_result_whose_name_a_folder_has(bench: CommandBench, said: Callable[[], str]) -> None:
     (bench.out / "matte.0001.exr").mkdir(parents=True)
     assert bench.run("--frames", "1", "--overwrite") == console.BAD_INPUT
-    assert "matte.0001.exr cannot be written; nothing was started" in said()
+    assert "matte.0001.exr is a folder; nothing was started" in said()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")

@@ -72,6 +72,18 @@ def test_one_frame_is_taken_as_it_is_and_two_are_averaged(
     assert left.std() == pytest.approx(0.01 / 2**0.5, rel=0.05)
 
 
+def test_a_frame_of_another_size_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(4):
+        picture = plate_of(wall(), number)
+        save(tmp_path / f"plate.{number + 1:04}.exr", picture[::2, ::2] if number == 1 else picture)
+    words = ["build-plate", str(tmp_path / "plate.####.exr"), "-o", str(tmp_path / "clean.exr")]
+    cli.main([*words, "--align", "none"])
+    assert (
+        "The plate of frame 2 differs from most: 80 x 60 instead of 160 x 120; look whether it belongs to the shot."
+        in " ".join(capsys.readouterr().err.split())
+    )
+
+
 def test_identical_frames_are_a_clean_plate(tmp_path: Path) -> None:
     for number in range(5):
         save(tmp_path / f"plate.{number + 1:04}.exr", wall())

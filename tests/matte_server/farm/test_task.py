@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from matte_server.core.window import Window
 from matte_server.farm.task import without_missing
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
@@ -69,6 +71,16 @@ def test_the_clean_plates_offset_reaches_the_task(server: LocalServer, small: Fa
     assert "do not exist" in _task(server, small, "none", *sequence, ok=False)
     _task(server, small, "offset", *sequence, "--clean-offset=50")
     assert len(small.results("offset")) == 3
+
+
+def test_a_frame_of_another_size_is_named_in_the_farms_log(server: LocalServer, small: FarmShot) -> None:
+    stray = small.folder / f"plate.{FIRST + 1}.exr"
+    picture = exr.read_image(stray)
+    half = np.ascontiguousarray(picture.pixels[::2, ::2])
+    window = Window(0, 0, half.shape[1], half.shape[0])
+    exr.write_image(stray, replace(picture, pixels=half, data_window=window, display_window=window))
+    printed = " ".join(_task(server, small, "stray").split())
+    assert printed.count(f"The plate of frame {FIRST + 1} differs from most: ") == 1
 
 
 def test_a_missing_plate_fails_its_frame_and_not_the_chunk(server: LocalServer, small: FarmShot) -> None:

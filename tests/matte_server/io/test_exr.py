@@ -567,6 +567,13 @@ def test_the_picture_is_that_of_the_part_that_is_called_so_however_its_channels_
     assert image.pixels[0, 0].tolist() == [5, 6, 7] and image.read_from == (f"{name}.R", f"{name}.G", f"{name}.B")
 
 
+def test_channels_that_are_called_as_another_part_are_a_layer(tmp_path: Path) -> None:
+    path = tmp_path / "a.exr"
+    two_parts(path, ("albedo", "spec"), (rgb_of(1.0, "albedo."), rgb_of(5.0, "spec.")))
+    with pytest.raises(MatteError, match=r"Choose one of its layers with --layer: albedo, spec\.$"):
+        exr.read_image(path)
+
+
 def test_views_without_a_picture_of_their_own_are_offered_as_views(tmp_path: Path) -> None:
     path = tmp_path / "a.exr"
     written_by_openexr(path, {**rgb_of(0.25, "left."), **rgb_of(0.5, "right.")}, multiView=["left", "right"])

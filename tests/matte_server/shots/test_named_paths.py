@@ -10,7 +10,14 @@ import yaml
 from matte_link.options import MatteOptions
 
 from matte_server.cli import main as cli
-from matte_server.cli.shot_flags import add_options, add_shot_flags, add_task_flags, options_from, order_from
+from matte_server.cli.shot_flags import (
+    add_learning_flags,
+    add_options,
+    add_shot_flags,
+    add_task_flags,
+    options_from,
+    order_from,
+)
 from matte_server.errors import MatteError
 from matte_server.shots.job_file import read_job
 from matte_server.shots.named_paths import named_path, with_variables
@@ -87,6 +94,35 @@ def test_what_is_there_as_it_is_written_is_no_variable(tmp_path: Path) -> None:
         with_variables("a$b.exr", tmp_path / "elsewhere")
 
 
+@pytest.mark.parametrize("name", ["$SHOW/p.exr", "${SHOW}/p.exr"])
+def test_a_folder_that_an_earlier_version_called_by_a_variable_does_not_stand_in_for_its_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_bytes(b"")
+    assert named_path(name) == "/shows/kite/p.exr"
+    assert named_path(f"{tmp_path}/{name}") == f"{tmp_path}//shows/kite/p.exr"
+    monkeypatch.delenv("SHOW")
+    assert named_path(name) == name
+
+
+def test_the_file_of_a_key_matte_follows_the_same_rule_behind_its_frames(tmp_path: Path) -> None:
+    (tmp_path / "a$b.exr").write_bytes(b"")
+    (tmp_path / "x=$c.exr").write_bytes(b"")
+    written = ["1=~/k.exr", "1-3,7=$SHOW/k.$F4.exr", "1=a$b.exr", "x=$c.exr", "$SHOW/k.####.exr", "~/mended", "5="]
+    parser = argparse.ArgumentParser()
+    add_learning_flags(parser)
+    assert parser.parse_args(["--key", *written]).key == [
+        "1=/home/ana/k.exr",
+        "1-3,7=/shows/kite/k.$F4.exr",
+        "1=a$b.exr",
+        "x=$c.exr",
+        "/shows/kite/k.####.exr",
+        "/home/ana/mended",
+        "5=",
+    ]
+
+
 def test_one_rule_for_job_files_command_line_and_farm(tmp_path: Path) -> None:
     words = {"plate": "$SHOW/p.$F4.exr", "clean": "~/c.exr", "output": "${shot_1}/m.####.exr"}
     (tmp_path / "job.yaml").write_text(yaml.safe_dump({"shots": [words]}))
@@ -139,6 +175,24 @@ def test_a_job_says_which_word_of_which_shot_names_what_is_not_set(
         ["matte", "$NOWHERE/p.####.exr", "--clean", "c.exr", "-o", "m.####.exr"],
         ["matte", "p.exr", "--clean", "c.exr", "-o", "m.exr", "--core", "$NOWHERE/core.exr"],
         ["build-plate", "$NOWHERE/p.####.exr", "-o", "c.exr"],
+        ["build-plate", "p.####.exr", "-o", "$NOWHERE/c.exr"],
+        ["build-plate", "p.####.exr", "-o", "c.exr", "--subject", "$NOWHERE/s.####.exr"],
+        ["evaluate", "$NOWHERE/p.####.exr", "p.####.exr"],
+        ["evaluate", "p.####.exr", "$NOWHERE/p.####.exr"],
+        [
+            "farm",
+            "openjd",
+            "shot",
+            "p",
+            "--clean",
+            "c",
+            "-o",
+            "m",
+            "--bundle",
+            "b",
+            "--learn",
+            "$NOWHERE/t.learned",
+        ],
         ["learn", "p.exr", "--clean", "c.exr", "--key", "1=$NOWHERE/k.exr", "-o", "t.learned"],
         ["farm", "openjd", "shot", "p.exr", "--clean", "c.exr", "-o", "$NOWHERE/m.exr", "--bundle", "b"],
         ["farm", "task", "--plate=$NOWHERE/p.exr", "--clean=c", "--output=m.exr", "--frames=1"],

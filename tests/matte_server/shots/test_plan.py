@@ -38,7 +38,11 @@ from .conftest import save
         ("out/m.####.EXR", "m.####.EXR"),
         ("out/m.####.png", "m.####.png"),
         ("out/matte.mov", "matte.mov"),
+        ("out/m.exr", "m.exr"),
+        ("out/m.png", "m.png"),
+        ("out/m.png.exr", "m.png.exr"),
         ("out/matte.mov.####.exr", "matte.mov.####"),
+        ("out/matte.MOV.####.exr", "matte.MOV.####"),
         ("out/take_##.mov", "take_##.mov"),
         ("out/####.exr", "####"),
         ("out/.####.exr", ".####"),
@@ -57,7 +61,8 @@ def test_outputs_that_may_lie_in_one_folder_have_a_solve_each() -> None:
     numbers = ("#", "##", "####", "#####", "_####", ".####", "-####", ".####.", ".####_left", "_####.left")
     stems = ("m", "m.", "m_", "m.mov", "m.png", "m.0001", "")
     sequences = [f"{stem}{number}{suffix}" for stem in stems for number in numbers for suffix in (".exr", ".png")]
-    outputs = {*sequences, "m.mov", "m.mp4.mov", "m.png.mov", "m.####.mov", "m_.mov"}
+    single = {f"{stem}{suffix}" for stem in stems if stem for suffix in (".exr", ".png", ".mov", ".mov.exr")}
+    outputs = {*sequences, *single, "m.mp4.mov", "m.####.mov"}
     assert len({solve_file_of(output) for output in outputs}) == len(outputs)
 
 

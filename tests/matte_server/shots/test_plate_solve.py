@@ -48,7 +48,9 @@ def test_a_locked_shot_is_found_measured_once_and_kept(make_shot: MakeShot) -> N
     assert all(each.transform is found[0].transform and each.gain == found[0].gain for each in found)
     # Grain of 0.002 on a wall of 0.05 to 0.9, measured over 19200 pixels.
     assert found[0].gain == pytest.approx((0.8, 0.8, 0.8), abs=0.002)
+    assert "saved" not in solve.summary()
     solve.save()
+    assert f"The plate solve is saved in {solve_file_of(shot.matte)}." in solve.summary()
     assert solve_file_of(shot.matte).name == "matte.platesolve.json"
     assert json.loads(solve_file_of(shot.matte).read_text())["camera"] == "locked"
 

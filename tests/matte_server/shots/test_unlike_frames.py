@@ -41,7 +41,17 @@ PROXY = ("960 x 540", "pixel aspect 1", "ACEScg", "colour")
         (
             {1: PROXY, 2: HD, 3: HD, 4: (*HD[:1], "pixel aspect 2", *HD[2:])},
             "The plate of frame 1 differs from most: 960 x 540 instead of 1920 x 1080; look whether it belongs to "
-            "the shot. 1 more frame differs in another way.",
+            "the shot. The plate of frame 4 differs in another way.",
+        ),
+        (
+            {**dict.fromkeys(range(1, 9), HD), 2: PROXY, 3: PROXY, 5: ("1 x 1", *HD[1:]), 6: ("2 x 2", *HD[1:])},
+            "The plates of frames 2-3 differ from most: 960 x 540 instead of 1920 x 1080; look whether they belong "
+            "to the shot. The plates of frames 5-6 differ in another way.",
+        ),
+        (
+            {1: HD, 2: PROXY, 3: ()},
+            "The plate of frame 2 differs from others: 960 x 540 instead of 1920 x 1080; look whether it belongs "
+            "to the shot.",
         ),
     ],
 )
