@@ -124,11 +124,18 @@ def has_result(folder: str, frame: int, view: str, key: FrameKey, now: Optional[
 
 def renew(folder: str, record: Record, key: FrameKey) -> None:
     """Where the files of a result were put there again and are the same, its record becomes that of these: they
-    are not read once more. Where it cannot be written, they are."""
+    are not read once more."""
     was_put_again = record.files != key.files or were_touched(record.witness, key.witness)
     if was_put_again and key.compared_files(record.key) == SAME:
-        with contextlib.suppress(OSError):
-            write(folder, replace(record, files=key.files, witness=key.witness))
+        amend(folder, record, replace(record, files=key.files, witness=key.witness))
+
+
+def amend(folder: str, record: Record, amended: Record) -> None:
+    """Writes what was learnt of a result's files since its ``record`` was written, unless another Nuke has made the
+    frame again meanwhile. Where it cannot be written, they are read once more."""
+    with contextlib.suppress(OSError):
+        if read(folder, record.frame, record.view) == record:
+            write(folder, amended)
 
 
 def failed_frames(folder: str) -> tuple[int, ...]:

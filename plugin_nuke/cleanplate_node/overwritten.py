@@ -15,8 +15,13 @@ _BEGAN_NS = time.time_ns()
 """Of what is older, this Nuke can have read nothing else."""
 _SKEW_NS = 60 * 1_000_000_000
 """As far may the clock of a file server be from this machine's."""
-_read: dict[tuple[str, str], SeenFile] = {}
-"""What a node has read, at the earliest: its files as they were before it was reloaded, by its name and theirs."""
+_Name = tuple[str, str]
+"""A node's name, and how often it was reloaded: another of that name, made later, shows what was read before."""
+_reloaded_ns: dict[_Name, int] = {}
+"""When each node was last reloaded: it keeps nothing that it read before."""
+_read: dict[tuple[_Name, str], SeenFile] = {}
+"""What a node has read of a file, at the earliest: the file as it was when its picture was last wanted. Where that
+is another by now no clock is asked."""
 
 
 def reload_overwritten(sources: NodeSources, frames: Sequence[int]) -> bool:
@@ -24,18 +29,29 @@ def reload_overwritten(sources: NodeSources, frames: Sequence[int]) -> bool:
     whether there were any; Nuke counts reloads, so ``sources`` are to be looked at again then."""
     found = False
     for node, files in sources.files_by_node(frames):
-        name = host.full_name(node)
-        if any(_may_be_another(name, file) for file in files) and host.reload(node):
-            _read.update({(name, file.path): file for file in files})
+        now = time.time_ns()
+        if any(_may_be_another(_name(node), file) for file in files):
+            if not host.reload(node):
+                continue
+            _reloaded_ns[_name(node)] = now
             found = True
+        name = _name(node)
+        _read.update({(name, file.path): file for file in files})
     return found
 
 
-def _may_be_another(name: str, file: SeenFile) -> bool:
-    is_new = max(file.modified_ns, file.changed_ns) > _BEGAN_NS - _SKEW_NS
-    return is_new and _read.get((name, file.path)) != file
+def _name(node: host.Node) -> _Name:
+    return host.full_name(node), str(host.value(node, "version")) if host.has_knob(node, "version") else ""
+
+
+def _may_be_another(name: _Name, file: SeenFile) -> bool:
+    known = _read.get((name, file.path))
+    if known is not None:
+        return known != file
+    return max(file.modified_ns, file.changed_ns) > _reloaded_ns.get(name, _BEGAN_NS) - _SKEW_NS
 
 
 def forget() -> None:
     """The script is closed: its nodes' names may be those of others."""
     _read.clear()
+    _reloaded_ns.clear()

@@ -60,8 +60,7 @@ class RangeRun(NodeRun):
                     self._step(jobs, bar)
                 except KeyboardInterrupt:
                     self.cancel()
-            while not self._cancel.is_set() and jobs.note_content():
-                pass
+            self._note_contents(jobs, bar)
         finally:
             # Whatever happens, the node must not stay busy for ever.
             try:
@@ -89,8 +88,17 @@ class RangeRun(NodeRun):
             self._last_cancel_check = time.monotonic()
             if bar is not None:
                 bar.show(jobs.progress.percent, jobs.progress.bar_text)
-            if self._cancel.is_set() or (bar is not None and bar.cancelled()):
+            if self._is_cancelled(bar):
                 jobs.cancel()
+
+    def _is_cancelled(self, bar: Optional[host.ProgressBar]) -> bool:
+        return self._cancel.is_set() or (bar is not None and bar.cancelled())
+
+    def _note_contents(self, jobs: ViewJobs, bar: Optional[host.ProgressBar]) -> None:
+        """Notes what is left of them when all results are there: whoever cancels then loses no result."""
+        with contextlib.suppress(KeyboardInterrupt):
+            while not self._is_cancelled(bar) and jobs.note_content():
+                pass
 
     def _show(self, text: str, ended: Sequence[int]) -> None:
         """On the main thread: has the Read show the results so far. It is reloaded for the frame that the artist

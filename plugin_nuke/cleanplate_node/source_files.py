@@ -93,7 +93,8 @@ class FileStamps:
         were made by TCL, last of all which file each has become."""
         files = self._seen_at(frame, view)
         found = [self._of_file(file, maps, frame, view) for file, maps in files]
-        names = [(file.pattern, repr(stamp_of(one))) for (file, _), one in zip(files, found)]
+        # The paths too: other frames of a sequence may have the same time and size.
+        names = [(file.pattern, repr(stamp_of(one)), repr(one)) for (file, _), one in zip(files, found)]
         by_name = dict(zip(names, found))
         order = sorted(by_name)
         made: list[Seen] = [order.index(name) for (file, _), name in zip(files, names) if file.is_made_by_tcl]

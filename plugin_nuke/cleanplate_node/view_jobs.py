@@ -176,11 +176,8 @@ class ViewJobs:
         if not self._unread:
             return False
         record, seen = self._unread.pop(0)
-        content = read_contents(seen)
-        with contextlib.suppress(OSError):
-            # Another Nuke may have made the frame again meanwhile.
-            if content and manifest.read(self.plan.folder, record.frame, record.view) == record:
-                manifest.write(self.plan.folder, replace(record, content=content))
+        if content := read_contents(seen):
+            manifest.amend(self.plan.folder, record, replace(record, content=content))
         return True
 
     def _with_warnings(self, event: JobEvent) -> JobEvent:

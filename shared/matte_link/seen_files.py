@@ -19,7 +19,7 @@ from .result_key import digest
 
 MOST_BYTES = 1 << 30
 """Files that are larger together are not read to be compared: that takes longer than to make the result again."""
-_MOST_KNOWN = 100_000
+_MOST_KNOWN = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,10 @@ def witness_of_files(seen: Iterable[SeenFile]) -> str:
 
 
 def known_contents(seen: Seen) -> Optional[str]:
-    """The digest of their contents: None where one was not read in this state, empty where one cannot be."""
+    """The digest of their contents: None where one was not read in this state, empty where one cannot be, or all
+    are too large."""
+    if _are_too_large(seen):
+        return ""
     with _lock:
         found = {file: _known.get(file.path) for file in files_in(seen)}
     if any(one is None or one[0] != file for file, one in found.items()):
@@ -78,14 +81,16 @@ def known_contents(seen: Seen) -> Optional[str]:
 def read_contents(seen: Seen) -> str:
     """The same, after those were read that were not yet; empty where one cannot be, is another by now, or all are
     too large."""
-    files = {file.path: file for file in files_in(seen)}
-    is_too_much = sum(file.size for file in files.values()) > MOST_BYTES
-    for file in files.values():
+    for file in () if _are_too_large(seen) else files_in(seen):
         with _lock:
             known = _known.get(file.path)
         if known is None or known[0] != file:
-            _note(file, "" if is_too_much else _read(file))
+            _note(file, _read(file))
     return known_contents(seen) or ""
+
+
+def _are_too_large(seen: Seen) -> bool:
+    return sum({file.path: file.size for file in files_in(seen)}.values()) > MOST_BYTES
 
 
 def look_at(path: str) -> Union[SeenFile, str]:

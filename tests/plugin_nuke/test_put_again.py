@@ -3,6 +3,7 @@ matte of the file before passes for one of the new."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import freshness, host, manifest, node_options, overwritten, plain_exr, sources
+from cleanplate_node import freshness, host, manifest, node_options, overwritten, plain_exr, sources, view_jobs
 from cleanplate_node.bench import ContractBench, rendered
 from matte_link import seen_files
 from matte_link.result_key import SAME
@@ -92,6 +93,70 @@ def test_a_file_older_than_this_nuke_is_not_read_twice(
         0,
         0,
     ]
+
+
+def version_of(node: nuke.Node, at: int = 0) -> object:
+    read = host.input_of(node, at)
+    assert read is not None
+    return host.value(read, "version")
+
+
+def test_no_clock_is_asked_about_a_file_that_was_seen_as_another(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server's clock may be an hour behind; Windows has no time of change for what ``cp -p`` puts there."""
+    monkeypatch.setattr(overwritten, "_BEGAN_NS", time.time_ns() + 3600 * 10**9)
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1)
+    assert press(window, bench, node) == "up to date, 1 done"
+    plain_exr.write(shot / "plate.0001.exr", bench.plate(9, bench.clean()))
+    assert press(window, bench, node) == "up to date, 1 done"
+    expect_matte_there(bench, node, 1, 9)
+
+
+def test_a_read_is_reloaded_once(bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for files of tomorrow, and not again for its other frames: Nuke forgets all that it shows of them."""
+    monkeypatch.setattr(overwritten, "_SKEW_NS", 0)
+    shot = bench.shot((1, 2))
+    tomorrow = time.time() + 86400
+    os.utime(shot / "clean.exr", (tomorrow, tomorrow))
+    node = bench.node(shot, 1, 2)
+    for frame in (1, 2, 1):
+        host.go_to(frame)
+        press(window, bench, node, "process_frame")
+    assert [version_of(node, at) for at in (0, 1)] == [1, 1]
+
+
+def test_a_reload_that_nuke_refuses_stops_nothing(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    read = host.input_of(node, 0)
+    assert read is not None
+    tries: list[int] = []
+
+    def refuses() -> None:
+        tries.append(1)
+        raise RuntimeError("I'm already executing something else")
+
+    read["reload"].action = refuses  # type: ignore[attr-defined]  # the stand-in's
+    assert press(window, bench, node) == "up to date, 1 done"
+    press(window, bench, node)
+    assert len(tries) == 2, "it is tried again"
+
+
+def test_the_artists_own_values_are_not_read_over(bench: ContractBench, window: State) -> None:
+    """A Reload as of a Camera would put the values of its file over those that were set."""
+    shot = bench.shot((1,))
+    camera = host.create("Grade")
+    command = "\"nuke.thisNode()\\['white'].setValue(0.5)\""
+    host.read_knobs(camera, "addUserKnob {2 file}\naddUserKnob {1 version}\nversion v012")
+    host.read_knobs(camera, f"addUserKnob {{22 reload T {command}}}")
+    host.set_value(camera, "file", f"{shot.as_posix()}/clean.exr")
+    host.connect(camera, 0, bench.read(shot / "plate.%04d.exr", 1, 1))
+    node = bench.node_on(camera, bench.read(shot / "clean.exr", 1, 1))
+    assert press(window, bench, node) == "up to date, 1 done"
+    assert host.value(camera, "white") == 1.0
+    host.press(camera, "reload")
+    assert host.value(camera, "white") == 0.5, "the test's own premise"
 
 
 def unlocked(file: Path) -> None:
@@ -229,3 +294,50 @@ def test_a_copy_elsewhere_and_another_machine_have_the_same_key(bench: ContractB
     assert record is not None and record.witness and key.witness != record.witness
     assert key.is_known_to_equal(record.key) and key.compared_files(record.key) == SAME
     nuke.scriptClear()
+
+
+def test_what_another_nuke_has_made_again_stays(tmp_path: Path) -> None:
+    """Also while the files of its record before are being read."""
+    (tmp_path / "records").mkdir()
+    before = manifest.Record(frame=1, view="main", hashes="a", files="b")
+    manifest.write(str(tmp_path), before)
+    manifest.amend(str(tmp_path), before, replace(before, content="c"))
+    assert manifest.read(str(tmp_path), 1, "main") == replace(before, content="c")
+    manifest.amend(str(tmp_path), before, replace(before, content="d"))
+    assert manifest.read(str(tmp_path), 1, "main") == replace(before, content="c")
+
+
+def test_records_of_other_versions(bench: ContractBench, window: State) -> None:
+    """One of an older version says nothing of contents; one of a newer version, which says more, is not read."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    folder = Path(bench.shown(node)).parent
+    file = folder / "records" / "main.0001.json"
+    facts = json.loads(file.read_text())
+    file.write_text(json.dumps({name: one for name, one in facts.items() if name not in ("sizes", "content")}))
+    assert freshness.check(node, deep=False).text == "up to date, 1 done"
+    (bench.folder / "shot" / "plate.0001.exr").touch()
+    assert freshness.check(node, deep=False).text == "stale: the sources of frame 1 changed"
+    file.write_text(json.dumps({**facts, "of_a_newer_version": 1}))
+    assert manifest.read(str(folder), 1, "main") is None
+    assert press(window, bench, node) == "up to date, 1 done"
+
+
+def test_cancel_while_inputs_are_noted_loses_no_result(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bar is there until all contents are; its Cancel ends that."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    noted: list[bool] = []
+
+    def note(jobs: view_jobs.ViewJobs) -> bool:
+        if jobs.finished:
+            noted.append(True)
+            for task in window.tasks:
+                task.cancelled = True
+            assert len(noted) < 100, "nobody can end it"
+        return jobs.finished
+
+    monkeypatch.setattr(view_jobs.ViewJobs, "note_content", note)
+    assert press(window, bench, node) == "up to date, 2 done"
+    assert len(noted) == 1

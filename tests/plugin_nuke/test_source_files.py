@@ -12,7 +12,8 @@ import pytest
 from cleanplate_node import freshness, host, preflight
 from cleanplate_node.bench import ContractBench
 from cleanplate_node.frame_reach import ANY_VIEW, EVERY_FRAME, SAME_FRAME, FrameMap
-from cleanplate_node.source_files import FileStamps, SourceFile, stamp_of
+from cleanplate_node.source_files import FileStamps, SourceFile, name_by_script, stamp_of
+from matte_link.seen_files import files_in
 from nuke._state import State
 
 from tests.plugin_nuke.pressing import overwrite, press
@@ -287,3 +288,31 @@ def test_an_edited_colour_configuration_is_another_one(bench: ContractBench, tmp
     before = preflight.preflight(node, (1,), True, "interactive").folder
     config.write_text("roles:\n  scene_linear: ACES - ACEScg\n# another look\n")
     assert preflight.preflight(node, (1,), True, "interactive").folder != before
+
+
+def test_frames_with_the_same_time_and_size_are_two_files(tmp_path: Path) -> None:
+    """As of an archive that was unpacked, where another Read holds a frame for the clean plate."""
+    for frame in (1, 2):
+        (tmp_path / f"plate.{frame:04d}.exr").write_text("x")
+        os.utime(tmp_path / f"plate.{frame:04d}.exr", (1, 1))
+    file, held = SourceFile(pattern=f"{tmp_path}/plate.%04d.exr"), FrameMap(fixed=1)
+    found = FileStamps([file, file, file], [{SAME_FRAME}, {held}, {held}]).of(2, "main")
+    assert [Path(one.path).name for one in files_in(found)] == ["plate.0001.exr", "plate.0002.exr"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "script", "name"),
+    [
+        ("/job/sh1/plates/a.%04d.exr", "/job/sh1/comp.nk", "plates/a.%04d.exr"),
+        ("/other/sh1/plates/a.%04d.exr", "/other/sh1/comp.nk", "plates/a.%04d.exr"),
+        ("/job/sh1/plates/a.%04d.exr", "/job/sh1/nuke/comp.nk", "sh1/plates/a.%04d.exr"),
+        ("Z:/job/sh1/plates/a.%04d.exr", "Z:/job/sh1/nuke/comp.nk", "sh1/plates/a.%04d.exr"),
+        ("/job/sh10/plates/a.exr", "/job/sh1", "sh10/plates/a.exr"),
+        ("/job/sh10/a.exr", "/job/sh1/comp.nk", "job/sh10/a.exr"),
+        ("/a.exr", "/comp.nk", "a.exr"),
+        ("/job/sh1/plates/a.exr", "", "sh1/plates/a.exr"),
+        ("a.exr", "", "a.exr"),
+    ],
+)
+def test_what_a_file_is_called_that_tcl_names(pattern: str, script: str, name: str) -> None:
+    assert name_by_script(pattern, script) == name

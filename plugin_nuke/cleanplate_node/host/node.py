@@ -12,6 +12,9 @@ from ..knob_text import all_pairs
 Node = nuke.Node
 # "normally invisible knobs", which WRITE_ALL adds, count too: a gizmo may hide the knob that matters.
 _CHANGED = nuke.WRITE_ALL | nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT
+_ONLY_READ = ("Read", "DeepRead", "Vectorfield", "OCIOFileTransform")
+"""Classes of which a reload changes nothing else. A Camera or an OCIOCDLTransform would put the file's numbers over
+the artist's, a Precomp makes its nodes anew, and a gizmo does what its house has written."""
 
 
 def exists(node: Node) -> bool:
@@ -139,11 +142,15 @@ def press(node: Node, name: str) -> None:
 
 
 def reload(node: Node) -> bool:
-    """Has a node read its files again; returns whether it can be told to."""
+    """Has a node read its files again; returns whether it did, which Nuke may refuse."""
     knob = node.knob("reload")
-    if isinstance(knob, nuke.Script_Knob):
+    if node.Class() not in _ONLY_READ or not isinstance(knob, nuke.Script_Knob):
+        return False
+    try:
         knob.execute()
-    return isinstance(knob, nuke.Script_Knob)
+    except (RuntimeError, ValueError):
+        return False
+    return True
 
 
 def keep_out_of_files(node: Node, name: str) -> None:
