@@ -16,29 +16,29 @@ class BackgroundComparison:
     def __init__(self, done: Callable[[str], object]) -> None:
         self._done = done
         self._wanted: dict[str, list[Seen]] = {}
+        self._is_reading = False
         self._lock = threading.Lock()
 
     def want(self, name: str, files: Sequence[Seen]) -> None:
         """Has these files read for a name, in place of those that were left of it."""
         with self._lock:
-            is_reading = bool(self._wanted)
             self._wanted[name] = list(files)
-        if not is_reading:
+            must_begin, self._is_reading = not self._is_reading, True
+        if must_begin:
             threading.Thread(target=self._read, name="cleanplate-content", daemon=True).start()
 
     def _read(self) -> None:
         while True:
             with self._lock:
-                if not self._wanted:
+                self._is_reading = bool(self._wanted)
+                if not self._is_reading:
                     return
                 name, left = next(iter(self._wanted.items()))
-                files = left.pop(0) if left else None
-            if files is not None:
-                read_contents(files)
-            elif self._is_through(name):
+                files = left[:1]
+                del left[:1]
+                if not files:
+                    del self._wanted[name]
+            if files:
+                read_contents(files[0])
+            else:
                 self._done(name)
-
-    def _is_through(self, name: str) -> bool:
-        """Whether nothing is left of a name, which is forgotten then."""
-        with self._lock:
-            return not self._wanted[name] and self._wanted.pop(name) == []

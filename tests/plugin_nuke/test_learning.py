@@ -65,6 +65,21 @@ def test_a_mended_matte_is_kept_and_taken_away(bench: ContractBench, window: Sta
     assert not host.value(host.inner(node, "Write_key"), "file")
 
 
+def test_a_matte_that_was_mended_again_is_read_again(bench: ContractBench, window: State) -> None:
+    """Its Read, and that of the mask, show what they have read before."""
+    node = with_keys(bench, window, (1,))
+    plain_exr.write(bench.folder / "mended" / "mask.0001.exr", mended(bench, 2))
+    mask = bench.read(bench.folder / "mended" / "mask.%04d.exr", 1, 1)
+    host.connect(node, graph.INPUTS.index("key_mask"), mask)
+    press(window, bench, node, "add_key")
+    for name, frame in (("key", 3), ("mask", 4)):
+        plain_exr.write(bench.folder / "mended" / f"{name}.0001.exr", mended(bench, frame))
+    press(window, bench, node, "add_key")
+    for name, frame in (("key", 3), ("mask", 4)):
+        (path,) = bench.folder.rglob(f"keys/{name}.main.0001.exr")
+        assert [list(row) for row in plain_exr.read(path).rows] == list(mended(bench, frame).rows), name
+
+
 def test_a_mask_says_where_a_mended_matte_is_right(bench: ContractBench, window: State) -> None:
     """The mask of the frame goes along to the server; without one the matte is right everywhere."""
     node = with_keys(bench, window, (1, 4))
