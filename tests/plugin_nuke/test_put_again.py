@@ -13,7 +13,17 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import freshness, host, manifest, node_options, overwritten, plain_exr, sources, view_jobs
+from cleanplate_node import (
+    freshness,
+    host,
+    manifest,
+    node_options,
+    overwritten,
+    plain_exr,
+    preflight,
+    sources,
+    view_jobs,
+)
 from cleanplate_node.bench import ContractBench, rendered
 from matte_link import seen_files
 from matte_link.result_key import SAME
@@ -341,3 +351,26 @@ def test_cancel_while_inputs_are_noted_loses_no_result(
     monkeypatch.setattr(view_jobs.ViewJobs, "note_content", note)
     assert press(window, bench, node) == "up to date, 2 done"
     assert len(noted) == 1
+
+
+def test_cancel_while_inputs_are_compared_changes_nothing(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shot = bench.shot((1, 2))
+    node = bench.node(shot, 1, 2)
+    press(window, bench, node)
+    folder = str(Path(bench.shown(node)).parent)
+    before = manifest.read_all(folder)
+    asked: list[seen_files.Seen] = []
+    for frame in (1, 2):
+        (shot / f"plate.{frame:04d}.exr").touch()
+
+    def read(seen: seen_files.Seen) -> str:
+        asked.append(seen)
+        window.tasks[-1].cancelled = True
+        return ""
+
+    monkeypatch.setattr(preflight, "read_contents", read)
+    with rendered() as plates:
+        assert press(window, bench, node) == "Cancelled before anything was rendered."
+    assert len(asked) == 1 and not plates and manifest.read_all(folder) == before
