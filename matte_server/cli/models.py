@@ -119,7 +119,7 @@ def run_use(arguments: argparse.Namespace) -> int:
 def run_show(arguments: argparse.Namespace) -> int:
     """Prints what a weights file is."""
     from ..models.learned import learned_facts
-    from ..models.weights_file import read_weights, recognise_file
+    from ..models.weights_reader import read_weights, recognise_file
 
     path = arguments.file.expanduser()
     facts, architecture = learned_facts(path), recognise_file(path) if path.is_file() else None

@@ -16,7 +16,7 @@ from ..errors import MatteError
 from .architectures import recognise
 from .network_table import ARCHITECTURES, FETCHABLE, V1, Download
 from .weights import folders
-from .weights_file import read_weights
+from .weights_reader import read_weights
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30.0

@@ -14,7 +14,7 @@ from .network_table import CLEANPLATE
 from .protocols import ModelSpec
 from .registry import built_in_specs, can_run
 from .weights import find_weights, has_weights
-from .weights_file import read_weights
+from .weights_reader import read_weights
 
 
 def default_weights() -> dict[str, str]:

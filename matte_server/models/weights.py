@@ -1,4 +1,4 @@
-"""Finds weights on this machine; :mod:`weights_file` reads them.
+"""Finds weights on this machine; :mod:`weights_reader` reads them.
 
 Where the user names no file, these are searched in order: the file chosen with ``cleanplate models use``, the
 folder in ``CLEANPLATE_MODELS``, the user's own folder. Nothing is downloaded.
@@ -20,7 +20,7 @@ from ..errors import MatteError
 from .architectures import network_of, recognise
 from .learned import check_learned_for
 from .network_table import ARCHITECTURES, Architecture
-from .weights_file import read_weights, recognise_file
+from .weights_reader import read_weights, recognise_file
 
 FOLDER_VARIABLE = "CLEANPLATE_MODELS"
 REMEMBERED = "chosen.json"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..models.networks.cleanplate import CleanplateNet, NetworkLayout
 from ..models.networks.cleanplate_layers import Residual
-from ..models.weights_file import read_weights
+from ..models.weights_reader import read_weights
 from .parts import read_parts
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from matte_server.errors import MatteError
-from matte_server.models import weights_file
+from matte_server.models import weights_reader
 from matte_server.models.torchscript import ForbiddenArchive, read_tensors, tensor_names
 
 WRITTEN = "written_by_the_file.bin"
@@ -111,9 +111,9 @@ def test_a_module_that_restores_itself_is_refused_and_does_nothing(
     subprocess.run([sys.executable, "make.py", kind, str(path)], cwd=tmp_path, check=True)
     (tmp_path / WRITTEN).unlink(missing_ok=True)
     monkeypatch.chdir(tmp_path)
-    assert weights_file.recognise_file(path) is None
+    assert weights_reader.recognise_file(path) is None
     with pytest.raises(MatteError, match="restores itself by code") as caught:
-        weights_file.read_weights(path)
+        weights_reader.read_weights(path)
     assert caught.value.code == "bad_weights"
     assert not (tmp_path / WRITTEN).exists()
     # The archive is a trap indeed: torch's own reader steps into it.
@@ -158,7 +158,7 @@ def test_what_no_tensor_needs_is_refused(change: Callable[[bytes], bytes], words
     bad = changed(good, tmp_path / "bad.pt", listing(change))
     with pytest.raises(ForbiddenArchive, match=words):
         read_tensors(bad)
-    assert weights_file.recognise_file(bad) is None
+    assert weights_reader.recognise_file(bad) is None
 
 
 @pytest.mark.parametrize(

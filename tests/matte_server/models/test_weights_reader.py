@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from matte_server.errors import MatteError
-from matte_server.models import weights_file
+from matte_server.models import weights_reader
 from matte_server.models.architectures import network_of, recognise
 from matte_server.models.networks.bgm2 import Bgm2
 
@@ -57,10 +57,10 @@ FORMS: dict[str, Callable[[State, Path], None]] = {
 def test_every_form_is_read_and_recognised(form: str, v2_state: State, tmp_path: Path) -> None:
     path = tmp_path / form
     FORMS[form](v2_state, path)
-    state = weights_file.read_weights(path)
+    state = weights_reader.read_weights(path)
     architecture, network = network_of(state, "v2", form)
     assert architecture.name == "v2_mobilenetv2" and not network.training
-    found = weights_file.recognise_file(path)
+    found = weights_reader.recognise_file(path)
     assert found is not None and found.name == "v2_mobilenetv2"
     # Half floats keep 11 bits.
     limit = 2.0**-11 if "fp16" in form else 0.0
@@ -69,9 +69,9 @@ def test_every_form_is_read_and_recognised(form: str, v2_state: State, tmp_path:
 
 
 def test_v1_as_its_authors_saved_it(v1_file: Path, v1_state: State) -> None:
-    found = weights_file.recognise_file(v1_file)
+    found = weights_reader.recognise_file(v1_file)
     assert found is not None and found.name == "v1"
-    state = weights_file.read_weights(v1_file)
+    state = weights_reader.read_weights(v1_file)
     assert set(state) == set(v1_state)
     network_of(state, "v1", v1_file.name)
 
@@ -92,7 +92,7 @@ def test_a_refiner_with_kernel_size_1_is_recognised() -> None:
 
 def refused(path: Path, model: str = "v2") -> MatteError:
     with pytest.raises(MatteError) as caught:
-        network_of(weights_file.read_weights(path), model, path.name)
+        network_of(weights_reader.read_weights(path), model, path.name)
     return caught.value
 
 
