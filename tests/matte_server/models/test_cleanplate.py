@@ -168,7 +168,7 @@ def test_the_coarse_stages_input_is_what_torchs_own_steps_make(size: tuple[int, 
 
 
 def test_both_looks_count_by_what_they_expect_to_be_wrong_with() -> None:
-    """A second look that adds subject counts by both doubts; one that takes it away counts half."""
+    """A second look that adds subject counts by both doubts; one that takes it away by 0.42."""
     half = torch.full((1, 1, 2, 4), 0.5)
     first = coarse(half, doubt=[0.01, 0.1, 0.3, 0.1])
     added = torch.full((1, 1, 4, 8), 0.9)
@@ -179,7 +179,8 @@ def test_both_looks_count_by_what_they_expect_to_be_wrong_with() -> None:
     assert float(alpha[0]) < 0.51 and float(alpha[4]) > 0.89
     assert 0.5 < float(alpha[0]) < float(alpha[7]) < float(alpha[4]) < 0.9
     less = coarse(torch.full((1, 1, 4, 8), 0.1), doubt=[0.3] * 8)
-    assert torch.allclose(of_both_looks(first, refined, less).alpha, torch.tensor(0.3))
+    # 0.5 and 0.1: 0.58 * 0.5 + 0.42 * 0.1
+    assert torch.allclose(of_both_looks(first, refined, less).alpha, torch.tensor(0.332))
 
 
 def coarse(alpha: Tensor, doubt: list[float]) -> Coarse:
