@@ -19,9 +19,9 @@ from matte_server.core.image import Float32
 from matte_server.demo.packaged import FRAMES, SIZE, demo_shot
 from matte_server.io import exr
 
-# Measured with the packaged network: 0.0090 over the frame and 0.071 in the band. A fifth more is let pass for
+# Measured with the packaged network: 0.0093 over the frame and 0.074 in the band. A fifth more is let pass for
 # other processors' arithmetic; a network that is worse than that has lost something.
-FRAME_MAD, BAND_MAD = 0.0108, 0.085
+FRAME_MAD, BAND_MAD = 0.0112, 0.089
 
 # The command takes 16 s of CPU time; a loaded two-core machine has taken five minutes.
 pytestmark = pytest.mark.timeout(900)
