@@ -15,7 +15,7 @@ from .alignment_features import AlignmentFeatures
 from .exposure import match_exposure
 from .image import Image
 from .motion_fit import Matrix
-from .small_copies import SmallCopies, clipped, reduced
+from .small_copies import SmallCopies, clipped, reduced, same_part
 
 _ESTIMATION_SIDE = 480
 
@@ -35,9 +35,9 @@ class CleanPlateDetails:
 
 
 def with_exposure(alignment: Alignment, plate: Image, clean: Image, copies: SmallCopies | None = None) -> Alignment:
-    """Gain and offset, measured on small aligned copies. Both pictures are reduced by the same filter: two filters
-    treat small lights differently, and identical pictures would not get a gain of 1. ``copies``: those of the clean
-    plate, where they are kept from frame to frame."""
+    """Gain and offset, measured on small aligned copies. Both pictures are averaged over the same part of what
+    they show: detail that one of them has lost looks like another gain. ``copies``: those of the clean plate, where
+    they are kept from frame to frame."""
     window = plate.data_window
     scale = min(1.0, _ESTIMATION_SIDE / max(window.width, window.height))
     size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
@@ -50,9 +50,9 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image, copies: Smal
         ]
     )
     to_clean = clean.data_window.from_plane() @ np.linalg.inv(alignment.transform) @ to_plane
-    averaged_px = max(1, round(1 / scale))
-    to_plate = window.from_plane() @ to_plane
-    behind = (copies or SmallCopies(clean)).seen_through(to_clean, size, averaged_px)
+    averaged_px = (max(1, round(1 / scale)),) * 2
+    clean_px, to_plate, to_clean = same_part(averaged_px, window.from_plane() @ to_plane, to_clean, size)
+    behind = (copies or SmallCopies(clean)).seen_through(to_clean, size, clean_px)
     found = match_exposure(
         reduced(plate.planes, to_plate, size, averaged_px),
         behind.pixels,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -61,10 +62,39 @@ def test_only_what_the_clean_plate_covers_is_measured() -> None:
     assert found.gain == pytest.approx((0.7,) * 3, rel=5e-3) and found.warnings == ()
 
 
+@lru_cache
+def fence(height: int, width: int) -> Float32:
+    """Dark bars of 6 pixels every 21 before a room: in a proxy each is about as wide as what is averaged."""
+    light = room(height, width)
+    light[:, np.arange(width) % 21 < 6] *= np.float32(0.1)
+    light[np.arange(height) % 21 < 6] *= np.float32(0.1)
+    return light
+
+
+@pytest.mark.parametrize("size", [(1920, 336), (7680, 96)], ids=["HD", "8K"])
+@pytest.mark.parametrize("pixels", [(2, 2), (4, 4), (2, 1), (1, 2)], ids=["half", "quarter", "squeezed", "flat"])
+@pytest.mark.parametrize("is_proxy", [False, True], ids=["plate", "clean plate"])
+def test_a_proxy_of_a_detailed_set_has_the_same_gain(
+    is_proxy: bool, pixels: tuple[int, int], size: tuple[int, int]
+) -> None:
+    """A clean plate of half the plate's size was averaged over twice as much, which took 10 % from this gain."""
+    large = fence(size[1], size[0])
+    small = large.reshape(size[1] // pixels[1], pixels[1], size[0] // pixels[0], pixels[0], 3).mean((1, 3))
+    plate, clean = (large, small) if is_proxy else (small, large)
+    to_plate = np.array(plate.shape[1::-1]) / clean.shape[1::-1]
+    transform = np.diag([*to_plate, 1.0])
+    transform[:2, 2] = 0.5 * to_plate - 0.5
+    tint = np.array([1.4, 1.2, 0.8], np.float32)
+    found = with_exposure(Alignment(transform=transform), image(plate * tint), image(clean))
+    # Averages of averages, in single precision.
+    assert found.gain == pytest.approx(tuple(tint), rel=1e-4)
+    assert found.offset == pytest.approx((0.0,) * 3, abs=2e-5)
+
+
 class Recorded(SmallCopies):
     """Notes how a clean plate is looked at."""
 
-    def seen_through(self, matrix: Array, size: tuple[int, int], averaged_px: int) -> SmallCopy:
+    def seen_through(self, matrix: Array, size: tuple[int, int], averaged_px: tuple[int, int]) -> SmallCopy:
         self.matrix, self.size, self.averaged_px = matrix, size, averaged_px
         return super().seen_through(matrix, size, averaged_px)
 
@@ -75,7 +105,7 @@ def test_exposure_is_measured_on_copies_of_480_pixels_whose_edges_are_the_pictur
     shift = np.array([[1.0, 0, 30], [0, 1, 4], [0, 0, 1]])
     copies = Recorded(clean)
     with_exposure(Alignment(transform=shift), image(room(90, 1440), Window(-3, 2, 1440, 90)), clean, copies)
-    assert copies.size == (480, 30) and copies.averaged_px == 3
+    assert copies.size == (480, 30) and copies.averaged_px == (3, 3)
     # Small (x, y) is (3 x + 1, 3 y + 1) of the plate, whose window begins at (-3, 2); back by the shift and to the
     # clean plate's array, which begins at (5, 7).
     expected = np.array([[3.0, 0, 1 - 3 - 30 - 5], [0, 3, 1 + 2 - 4 - 7], [0, 0, 1]])

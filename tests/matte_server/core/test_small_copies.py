@@ -7,7 +7,7 @@ import pytest
 
 from matte_server.core import small_copies
 from matte_server.core.image import Float32
-from matte_server.core.small_copies import SmallCopies, reduced
+from matte_server.core.small_copies import SmallCopies, reduced, same_part
 from tests.matte_server.pictures import Array, image, room
 
 
@@ -48,7 +48,7 @@ def upright(across: float, right: float, down: float, below: float) -> Array:
 )
 def test_a_small_copy_shows_the_average_of_the_pixels_around(side: int, matrix: Array) -> None:
     plane = np.random.default_rng(side).lognormal(-1.0, 1.0, (96, 120)).astype(np.float32)
-    found = reduced([plane, 2 * plane], matrix, (15, 12), side)
+    found = reduced([plane, 2 * plane], matrix, (15, 12), (side, side))
     expected = seen(averaged(plane, side), matrix, (15, 12))
     # Single precision: sums of 16 numbers, and places in a picture of 120 pixels.
     np.testing.assert_allclose(found[..., 0], expected, rtol=2e-5, atol=1e-6)
@@ -57,9 +57,9 @@ def test_a_small_copy_shows_the_average_of_the_pixels_around(side: int, matrix: 
 
 
 def both_ways(plane: Float32, matrix: Array, side: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Float32, Float32]:
-    by_rows = reduced([plane], matrix, (30, 20), side)
+    by_rows = reduced([plane], matrix, (30, 20), (side, side))
     monkeypatch.setattr(small_copies, "_FEW", side)
-    return by_rows, reduced([plane], matrix, (30, 20), side)
+    return by_rows, reduced([plane], matrix, (30, 20), (side, side))
 
 
 def test_rows_alone_are_averaged_to_the_last_digit_as_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,14 +76,35 @@ def test_a_turned_picture_is_not_taken_row_by_row(monkeypatch: pytest.MonkeyPatc
     assert np.array_equal(by_rows, whole)
 
 
+def test_pictures_of_one_size_are_averaged_alike() -> None:
+    """A clean plate that is 3 % larger in the plate than at home, as focus makes it, is no proxy."""
+    plate, clean = upright(4, 1.5, 4, 1.5), upright(3.88, 7.25, 3.88, -2.5)
+    averaged_px, to_plate, to_clean = same_part((4, 4), plate, clean, (480, 270))
+    assert averaged_px == (4, 4) and to_plate is plate and to_clean is clean
+
+
+def test_the_middle_of_a_view_says_how_many_pixels_are_averaged() -> None:
+    """A clean plate that is seen from the side: its detail shrinks from left to right, across more than down."""
+    side = np.array([[6, 0, 0], [0, 6, 0], [1 / 480, 0, 1]])
+    middle, beside, below = (
+        (side @ [x, y, 1])[:2] / (side @ [x, y, 1])[2] for x, y in ((20, 10), (21, 10), (20, 11))
+    )
+    across, down = np.linalg.norm(beside - middle), np.linalg.norm(below - middle)
+    averaged_px, to_plate, to_clean = same_part((40, 39), upright(4, 1.5, 4, 1.5), side, (41, 21))
+    assert averaged_px == (round(10 * across), round(39 * down / 4)) == (55, 56)
+    # The middle of 40 pixels lies between two, those of 39, 55 and 56 on one, on one and between two.
+    np.testing.assert_allclose(to_plate @ [0, 0, 1], [2.0, 1.5, 1])
+    np.testing.assert_allclose(to_clean @ [0, 0, 1], [0.0, 0.5, 1])
+
+
 def test_the_small_copy_of_a_clean_plate_is_kept_for_one_place() -> None:
     picture = image(room(60, 90))
     copies, here, there = SmallCopies(picture), np.eye(3), np.diag([2.0, 2.0, 1.0])
-    kept = copies.seen_through(here, (30, 20), 3)
-    assert copies.seen_through(here, (30, 20), 3) is kept
+    kept = copies.seen_through(here, (30, 20), (3, 3))
+    assert copies.seen_through(here, (30, 20), (3, 3)) is kept
     for other in (
-        copies.seen_through(there, (30, 20), 3),
-        copies.seen_through(here, (30, 20), 1),
-        copies.seen_through(here, (20, 20), 3),
+        copies.seen_through(there, (30, 20), (3, 3)),
+        copies.seen_through(here, (30, 20), (1, 3)),
+        copies.seen_through(here, (20, 20), (3, 3)),
     ):
         assert other.pixels.shape != kept.pixels.shape or not np.array_equal(other.pixels, kept.pixels)
