@@ -56,6 +56,16 @@ def test_a_small_copy_shows_the_average_of_the_pixels_around(side: int, matrix: 
     assert (found.max() > 0) == (matrix[1, 2] > -4000)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(1, 120), (2, 120), (7, 120), (120, 1), (120, 3)])
+def test_a_strip_narrower_than_what_is_averaged_goes_on_mirrored(shape: tuple[int, int]) -> None:
+    plane = np.random.default_rng(4).lognormal(-1.0, 1.0, shape).astype(np.float32)
+    size = (max(1, shape[1] // 8), max(1, shape[0] // 8))
+    matrix = upright(shape[1] / size[0], 0, shape[0] / size[1], 0)
+    expected = seen(averaged(plane, 8), matrix, size)
+    np.testing.assert_allclose(reduced([plane], matrix, size, (8, 8))[..., 0], expected, rtol=2e-5, atol=1e-6)
+
+
 def both_ways(plane: Float32, matrix: Array, side: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Float32, Float32]:
     by_rows = reduced([plane], matrix, (30, 20), (side, side))
     monkeypatch.setattr(small_copies, "_FEW", side)
