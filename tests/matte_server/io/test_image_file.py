@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -75,3 +76,11 @@ def test_what_to_do_about_a_file_that_cannot_be_read(tmp_path: Path, is_supporte
     with pytest.raises(MatteError) as refused:
         exr.read_image(path)
     assert refused.value.hint.startswith("It may be truncated" if is_supported else "Convert it")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+def test_a_still_says_which_of_its_channels_are_its_colour(tmp_path: Path, suffix: str) -> None:
+    for name, shape in (("grey", (6, 8)), ("colour", (6, 8, 3))):
+        cv2.imwrite(str(tmp_path / f"{name}.{suffix}"), np.zeros(shape, np.uint8))
+    assert exr.read_image(tmp_path / f"grey.{suffix}").read_from == ("Y", "Y", "Y")
+    assert exr.read_image(tmp_path / f"colour.{suffix}").read_from == ("R", "G", "B")
