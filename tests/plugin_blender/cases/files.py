@@ -103,10 +103,10 @@ def refuse(place: Path) -> dict[str, Any]:
 
 
 def broken_planning(place: Path) -> dict[str, Any]:
-    """An error that nobody expects, before a background render."""
+    """An error that nobody expects, before a background render: in what is done there alone."""
     from plugin_blender import planning
 
-    return broken(place, planning, "plan_of")
+    return broken(place, planning, "refresh_all")
 
 
 def broken_serving(place: Path) -> dict[str, Any]:
