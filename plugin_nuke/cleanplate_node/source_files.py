@@ -87,18 +87,20 @@ class FileStamps:
         self._chosen = chosen
         self._seen: dict[str, Seen] = {}
         self._sequences: dict[tuple[SourceFile, str], Seen] = {}
+        self._joined: dict[
+            tuple[tuple[SourceFile, int], ...], tuple[list[tuple[SourceFile, Seen]], list[Seen]]
+        ] = {}
+        """By the identity of what was seen, which is kept beside: so no other object can have it."""
 
     def of(self, frame: int, view: str) -> list[Seen]:
         """The files behind one frame and view as they are, each once, in the order of their names. Where names
         were made by TCL, last of all which file each has become."""
-        files = self._seen_at(frame, view)
-        found = [self._of_file(file, maps, frame, view) for file, maps in files]
-        # The paths too: other frames of a sequence may have the same time and size.
-        names = [(file.pattern, repr(stamp_of(one)), repr(one)) for (file, _), one in zip(files, found)]
-        by_name = dict(zip(names, found))
-        order = sorted(by_name)
-        made: list[Seen] = [order.index(name) for (file, _), name in zip(files, names) if file.is_made_by_tcl]
-        return [*(by_name[name] for name in order), *([made] if made else [])]
+        found = [(file, self._of_file(file, maps, frame, view)) for file, maps in self._seen_at(frame, view)]
+        # Behind a retime it is the same whole sequence at every frame.
+        known = tuple((file, id(one)) for file, one in found)
+        if known not in self._joined:
+            self._joined[known] = found, _joined(found)
+        return self._joined[known][1]
 
     def are_known(self, frame: int, view: str) -> bool:
         """Whether there is a file behind all of them. Where a Read has none, it is not known what it shows."""
@@ -170,6 +172,15 @@ class FileStamps:
 
 def _is_in_range(file: SourceFile, frame: int) -> bool:
     return file.frames is None or file.has_own_frames or file.frames[0] <= frame <= file.frames[1]
+
+
+def _joined(found: Sequence[tuple[SourceFile, Seen]]) -> list[Seen]:
+    # The paths too: other frames of a sequence may have the same time and size.
+    names = [(file.pattern, repr(stamp_of(one)), repr(one)) for file, one in found]
+    by_name = {name: one for name, (_, one) in zip(names, found)}
+    order = sorted(by_name)
+    made: list[Seen] = [order.index(name) for name, (file, _) in zip(names, found) if file.is_made_by_tcl]
+    return [*(by_name[name] for name in order), *([made] if made else [])]
 
 
 def _shown_frame(file: SourceFile, frame: int) -> Optional[int]:
