@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from ..pixels.difference import Difference, difference, even_noise
 from ..pixels.laplacian import consistent_alpha
 from ..pixels.likelihood import estimate_alpha
 from ..pixels.push_pull import spread_colour
+from ..pixels.strips import stripwise
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 
 SPEC = ModelSpec(
@@ -193,8 +195,8 @@ def _trimap(frame: FrameTensors, measured: Difference) -> Trimap:
         shrunk = nnf.interpolate(picture, size=size, mode="area")[0].permute(1, 2, 0)
         return np.ascontiguousarray(shrunk.cpu().numpy(), np.float32)
 
-    evidence = small(_evidence(measured))[..., 0]
-    guide = small(even_noise(frame.plate))
+    evidence = small(_evidence(measured.signed))[..., 0]
+    guide = small(stripwise(even_noise)(frame.plate))
     seen = small(frame.coverage)[..., 0] > 0.5
     core = small(frame.core)[..., 0] if frame.core is not None else None
     region = solid_region(evidence, guide, seen, core)
@@ -203,9 +205,10 @@ def _trimap(frame: FrameTensors, measured: Difference) -> Trimap:
     return trimap_of(region, distance, busy, seen)
 
 
-def _evidence(measured: Difference) -> Tensor:
-    """The distance with the part that a mere change of brightness explains counted at a lower rate."""
-    signed = measured.signed
+@stripwise
+def _evidence(signed: Tensor) -> Tensor:
+    """The distance with the part that a mere change of brightness explains counted at a lower rate, 1 x 1 x H x W
+    in noise levels; ``signed`` as in :class:`Difference`."""
     brightness = signed.mean(1, keepdim=True)
     # A shadow only darkens, and by less than about two stops; a brighter or much darker pixel is something else.
     darker = ((brightness < 0) & (brightness > -60.0)).to(signed.dtype)
@@ -249,8 +252,9 @@ def _colours(frame: FrameTensors, trimap: Trimap, box: tuple[slice, slice]) -> _
     size = trimap.inner.shape
     plate = frame.plate
     r, g, b = plate.chunk(3, 1)
-    moments = torch.cat([plate, r * r, r * g, r * b, g * g, g * b, b * b], 1)
-    moments = nnf.interpolate(moments, size=size, mode="area")
+    # One product at a time: all nine planes of a 4K frame would take 300 MB of fresh memory.
+    products = (first * second for first, second in ((r, r), (r, g), (r, b), (g, g), (g, b), (b, b)))
+    moments = torch.cat([nnf.interpolate(plane, size=size, mode="area") for plane in chain([plate], products)], 1)
     known = torch.from_numpy(trimap.inner.astype(np.float32))[None, None].to(frame.device)
     weight = box_mean(known, _COLOUR_RADIUS)
     local = box_mean(moments * known, _COLOUR_RADIUS) / weight.clamp(min=1e-6)
