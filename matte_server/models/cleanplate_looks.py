@@ -14,10 +14,11 @@ from .cleanplate_blocks import upsampled_into
 from .networks.cleanplate import Coarse
 
 # Where the second look has more alpha than the first, each counts by the inverse square of its expected error, as
-# two measurements do: the error plus a floor, and the second look's enlarged. Where it has less, its share is fixed:
-# on 229 procedural and rendered pictures its doubt told what it adds wrongly, but not what it removes wrongly. On 69
-# held-out stills, 102 others and 40 subjects over real frames 1.3 and 0.42 are 0.5 % better than 1.5 and a half; 0.9
-# and a quarter are 3 % better for people in stills, but 1 to 5 % worse for glass, bubbles and moving people.
+# two measurements do: the error plus a floor, and the second look's enlarged. Where it has less, its share is
+# fixed: on 229 procedural and rendered pictures its doubt told what it adds wrongly, but not what it removes
+# wrongly. On 69 held-out stills, 102 others and 40 subjects over real frames 1.3 and 0.42 are 0.5 % better than 1.5
+# and a half; 0.9 and a quarter are 3 % better for people in stills, but 1 to 5 % worse for glass, bubbles and
+# moving people.
 _FLOOR, _SECOND = 0.01, 1.3
 _TAKES_AWAY = 0.42
 
