@@ -348,8 +348,9 @@ class SolvePlan:
 
     def _check_headers(self, frame: int) -> None:
         """That a sequence is sent as files was decided by its first one."""
-        sources = {"plate": self.plate, "clean plate": self.clean_plate}
-        for name, source in ((name, one) for name, one in sources.items() if isinstance(one, FileSource)):
+        for name, source in (("plate", self.plate), ("clean plate", self.clean_plate)):
+            if not isinstance(source, FileSource):
+                continue
             if words := not_as_shown(source.path(frame), self.needs_rendering):
                 sentence = f"The {name} {source.path(frame)} {words}, which Blender does not follow."
                 hint = (

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .image import Float32, Image
+from .last_found import LastFound
 
 Points = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8]
@@ -30,7 +31,7 @@ class AlignmentFeatures:
         self._image = image
         self._features: dict[float, SiftFeatures] = {}
         self._corners: dict[int, Points] = {}
-        self._last_small: tuple[tuple[object, ...], Float32] | None = None
+        self._small = LastFound[Float32]()
 
     @cached_property
     def light(self) -> Float32:
@@ -56,14 +57,13 @@ class AlignmentFeatures:
     def small(self, matrix: npt.NDArray[np.float64], size: tuple[int, int], averaged_px: int) -> Float32:
         """The tone averaged over ``averaged_px`` pixels each way, as seen through ``matrix`` (3 x 3, small copy ->
         picture, array coordinates), 0 to 255; ``size``: width, height. The last one is kept."""
-        key, last = (matrix.tobytes(), size, averaged_px), self._last_small
-        if last is not None and last[0] == key:
-            return last[1]
-        soft = cv2.blur(self.grey, (averaged_px, averaged_px))
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        found = np.asarray(cv2.warpPerspective(soft, matrix, size, flags=flags), np.float32)
-        self._last_small = key, found
-        return found
+
+        def seen() -> Float32:
+            soft = cv2.blur(self.grey, (averaged_px, averaged_px))
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            return np.asarray(cv2.warpPerspective(soft, matrix, size, flags=flags), np.float32)
+
+        return self._small.of((matrix.tobytes(), size, averaged_px), seen)
 
     def corners(self, most: int) -> Points:
         """At most ``most`` corners that can be tracked: n x 2."""

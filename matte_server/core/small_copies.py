@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .exposure_clipping import clipped_places
 from .image import Float32, Image, Mask
+from .last_found import LastFound
 from .motion_fit import Matrix
 
 # A small pixel is spoiled by clipped ones that are this part of it; less is float32's rounding in the average.
@@ -39,20 +40,19 @@ class SmallCopies:
 
     def __init__(self, picture: Image) -> None:
         self._picture = picture
-        self._last: tuple[tuple[object, ...], SmallCopy] | None = None
+        self._last = LastFound[SmallCopy]()
 
     def seen_through(self, matrix: Matrix, size: tuple[int, int], averaged_px: AveragedPx) -> SmallCopy:
         """The picture as :func:`reduced` shows it."""
-        key, last = (matrix.tobytes(), size, averaged_px), self._last
-        if last is not None and last[0] == key:
-            return last[1]
-        copy = SmallCopy(
-            pixels=reduced(self._picture.planes, matrix, size, averaged_px),
-            clipped=clipped(self._picture, matrix, size, averaged_px),
-            covered=_warped(np.ones(self._picture.pixels.shape[:2], np.float32), matrix, size) > 0.999,
-        )
-        self._last = key, copy
-        return copy
+
+        def seen() -> SmallCopy:
+            return SmallCopy(
+                pixels=reduced(self._picture.planes, matrix, size, averaged_px),
+                clipped=clipped(self._picture, matrix, size, averaged_px),
+                covered=_warped(np.ones(self._picture.pixels.shape[:2], np.float32), matrix, size) > 0.999,
+            )
+
+        return self._last.of((matrix.tobytes(), size, averaged_px), seen)
 
 
 def same_part(

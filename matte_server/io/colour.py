@@ -150,7 +150,8 @@ _OFFSET = 10.0 ** ((_BLACK - _WHITE) * _RANGE)
 
 def to_scene_linear(image: Image, space: str, config: str = "") -> Image:
     """Converts ``image`` from ``space`` to scene-linear Rec.709. Raises ``MatteError``."""
-    return replace(_convert(image, resolve(space), SCENE_LINEAR, config), read_as=resolve(space))
+    source = resolve(space)
+    return replace(_convert(image, source, SCENE_LINEAR, config), read_as=source)
 
 
 def from_scene_linear(image: Image, space: str, config: str = "") -> Image:

@@ -180,12 +180,16 @@ class FrameKey:
             return False
         return not self.needs_hashes or (compare_hashes and _are_comparable(self.hashes, made.hashes))
 
+    def were_put_again(self, made: FrameKey) -> bool:
+        """Whether a file is in another state than when a result was ``made``; it may be the same picture."""
+        return self.files != made.files or were_touched(made.witness, self.witness)
+
     def compared_files(self, made: FrameKey) -> str:
         """Whether the files are those that a result was ``made`` from: :data:`SAME`, :data:`OTHER`, or
         :data:`UNKNOWN` where this machine has seen that one was put there again, and nobody has read it since."""
-        have_same_times = self.files == made.files
-        if have_same_times and not were_touched(made.witness, self.witness):
+        if not self.were_put_again(made):
             return SAME
+        have_same_times = self.files == made.files
         if not made.content or sizes_of(self.seen) != made.sizes:
             return UNKNOWN if have_same_times else OTHER
         content = known_contents(self.seen)

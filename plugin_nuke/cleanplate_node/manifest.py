@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
-from matte_link.file_witness import were_touched
 from matte_link.files import write_atomically
 from matte_link.result_key import MAKER, OTHER, SAME, Maker, compare_makers
 
@@ -125,8 +124,7 @@ def has_result(folder: str, frame: int, view: str, key: FrameKey, now: Optional[
 def renew(folder: str, record: Record, key: FrameKey) -> None:
     """Where the files of a result were put there again and are the same, its record becomes that of these: they
     are not read once more."""
-    was_put_again = record.files != key.files or were_touched(record.witness, key.witness)
-    if was_put_again and key.compared_files(record.key) == SAME:
+    if key.were_put_again(record.key) and key.compared_files(record.key) == SAME:
         amend(folder, record, replace(record, files=key.files, witness=key.witness))
 
 
