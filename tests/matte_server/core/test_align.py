@@ -169,6 +169,25 @@ def test_an_unmoved_camera_is_known_without_a_search(
         assert np.array_equal(found.transform, display_transform(image(plate), image(behind)))
 
 
+@pytest.mark.parametrize("size", [(540, 960), (480, 640), (500, 900)])
+def test_the_last_frame_of_a_still_camera_is_measured_as_the_first(
+    half: Float32, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small copy of the clean plate that they share narrowed to its middle from frame to frame, at 16:9 and 4:3:
+    after a few frames everything was searched for, and a frame's alignment depended on those before it."""
+    still = half[: size[0], : size[1]]
+    plate, clean = image(noisy(with_subject(still), 1)), image(noisy(still, 2))
+    once, details = align(plate, clean, "auto"), AlignmentFeatures(clean)
+
+    def search(*_: object) -> None:
+        raise AssertionError("searched")
+
+    monkeypatch.setattr("matte_server.core.alignment_features._features", search)
+    for _ in range(12):
+        again = align(plate, clean, "auto", details)
+        assert (once.points, once.residual_px, once.inliers) == (again.points, again.residual_px, again.inliers)
+
+
 @pytest.mark.parametrize("step", [0.3, 1.0, 3.0])
 def test_a_camera_that_moved_a_little_is_measured_as_one_that_moved_far(
     half: Float32, step: float, monkeypatch: pytest.MonkeyPatch
