@@ -241,8 +241,8 @@ def _seems_unmoved(plate: Grey, clean: AlignmentFeatures, still: Matrix) -> bool
     small = cv2.resize(plate, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     step = _up(width / size[0], height / size[1])
     behind = clean.small(np.linalg.inv(still) @ step, size, max(1, round(1 / scale)))
-    # A copy, for that of the clean plate is kept: where its size suits the Fourier transform, OpenCV multiplies what
-    # it is given by the window in place.
+    # A copy, for that of the clean plate is kept: where its size suits the Fourier transform, OpenCV multiplies
+    # what it is given by the window in place.
     (x, y), _ = cv2.phaseCorrelate(small, behind.copy(), cv2.createHanningWindow(size, cv2.CV_32F))
     return bool(abs(x) < 1.0 and abs(y) < 1.0)
 

@@ -173,8 +173,8 @@ def test_an_unmoved_camera_is_known_without_a_search(
 def test_the_last_frame_of_a_still_camera_is_measured_as_the_first(
     half: Float32, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The small copy of the clean plate that they share narrowed to its middle from frame to frame, at 16:9 and 4:3:
-    after a few frames everything was searched for, and a frame's alignment depended on those before it."""
+    """The small copy of the clean plate that they share narrowed to its middle from frame to frame, at 16:9 and
+    4:3: after a few frames everything was searched for, and a frame's alignment depended on those before it."""
     still = half[: size[0], : size[1]]
     plate, clean = image(noisy(with_subject(still), 1)), image(noisy(still, 2))
     once, details = align(plate, clean, "auto"), AlignmentFeatures(clean)
