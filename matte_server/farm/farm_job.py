@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matte_link.files import write_atomically
@@ -17,8 +17,9 @@ from matte_link.sequence import format_frames
 
 from ..errors import MatteError
 from ..io.colour_config import luts_of
+from ..io.media import is_video
 from ..shots.arguments import PATH, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
-from ..shots.plan import frame_numbers
+from ..shots.plan import frame_numbers, looped_files
 from ..shots.plate_solve import solve_inputs
 from ..shots.shot import Shot, shot_inputs
 from ..worker.gpu_claim import FREE
@@ -104,6 +105,7 @@ class FarmPlan:
 
 def shot_job(order: ShotOrder, shot: Shot, name: str) -> FarmJob:
     """The mattes of an EXR shot, planned as ``shot``: ``cleanplate farm task`` for each chunk."""
+    order = with_shot_frames(order, shot)
     words: list[Word] = [CLEANPLATE, "farm", "task"]
     for argument in SHOT_ARGUMENTS:
         if argument.on_farm and argument.name != "frames":
@@ -120,9 +122,22 @@ def shot_job(order: ShotOrder, shot: Shot, name: str) -> FarmJob:
         name=name,
         frames=tuple(frame.frame for frame in shot.frames),
         command=tuple(words),
-        inputs=tuple(sorted(absolute(str(path)) for path in shot_inputs(shot) | solve_inputs(shot) | named)),
+        inputs=tuple(sorted(absolute(str(path)) for path in _shot_files(order, shot) | named)),
         folders=tuple(sorted({absolute(str(frame.output.parent)) for frame in shot.frames})),
     )
+
+
+def with_shot_frames(order: ShotOrder, shot: Shot) -> ShotOrder:
+    """The order of a part of a shot, planned as ``shot``, with the frames that the whole has: a worker to which the
+    farm brings only the files that the part needs must still cut the shot as the whole is cut."""
+    whole = {frame.frame for frame in shot.all_frames}
+    if order.shot_frames or is_video(order.plate) or not whole - {frame.frame for frame in shot.frames}:
+        return order
+    return replace(order, shot_frames=plain_range(tuple(whole)))
+
+
+def _shot_files(order: ShotOrder, shot: Shot) -> set[Path]:
+    return shot_inputs(shot) | solve_inputs(shot) | looped_files(order.sources)
 
 
 def file_word(option: str, path: str) -> PathWord:

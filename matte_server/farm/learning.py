@@ -23,6 +23,7 @@ from .farm_job import (
     argument_words,
     file_word,
     shot_job,
+    with_shot_frames,
 )
 
 _LEARNED = "The weights that the first step learns and the other ones use."
@@ -52,7 +53,7 @@ def learning_job(order: ShotOrder, shot: Shot, name: str, learning: FarmLearning
     job = shot_job(by_others, by_others.plan(), name)
     learned = PathWord(name="Learned", path=absolute(learning.learned), help=_LEARNED)
     keys = list(_key_words(shot, learning))
-    words: list[Word] = [CLEANPLATE, "learn", *_shot_words(order)]
+    words: list[Word] = [CLEANPLATE, "learn", *_shot_words(with_shot_frames(order, shot))]
     words += ["--key", *keys] if keys else []
     if learning.mask:
         mask = next(each for each in LEARN_ARGUMENTS if each.name == "key_mask")

@@ -126,6 +126,14 @@ SHOT_ARGUMENTS = (
         on_farm=True,
     ),
     ShotArgument(
+        name="shot_frames",
+        kind=TEXT,
+        help="the frames of the whole shot, where only some of them are here (default: those that are there)",
+        flags=("--shot-frames",),
+        metavar="RANGE",
+        on_farm=True,
+    ),
+    ShotArgument(
         name="core",
         kind=PATH,
         help="matte of what is certainly subject",
@@ -251,8 +259,8 @@ LEARN_ARGUMENTS = (
 )
 """The key mattes of a shot that is learnt: flags of ``cleanplate learn`` and of ``farm ... shot``."""
 LEARN_SHOT_ARGUMENTS = (
-    "plate", "clean", "clean_offset", "clean_end", "clean_frame", "output", "frames", "camera", "solve",
-    "deinterlace", "overwrite",
+    "plate", "clean", "clean_offset", "clean_end", "clean_frame", "output", "frames", "shot_frames", "camera",
+    "solve", "deinterlace", "overwrite",
 )  # fmt: skip
 """Those of :data:`SHOT_ARGUMENTS` that learning a shot depends on."""
 
@@ -270,6 +278,7 @@ class ShotOrder:
     clean_end: str = _DEFAULTS["clean_end"]
     clean_frame: str = _DEFAULTS["clean_frame"]
     frames: str = _DEFAULTS["frames"]
+    shot_frames: str = _DEFAULTS["shot_frames"]
     core: str = _DEFAULTS["core"]
     core_offset: int = _DEFAULTS["core_offset"]
     core_end: str = _DEFAULTS["core_end"]

@@ -60,7 +60,7 @@ def plan_shot(
     if not one_output:
         check_clean_plate(sources, wanted)
     check_outputs(sources, wanted, files.movies, one_output, files.of_every_role())
-    all_frames = files.all_frames()
+    all_frames = files.all_frames(shot_numbers(sources, wanted))
     return Shot(
         frames=wanted,
         options=options,
@@ -99,6 +99,27 @@ def solve_file_of(output: str) -> Path:
     if not is_usual or not stem or Path(stem).suffix.lower() in MATTE_SUFFIXES:
         stem = f"{before}{number}{after}{'' if number and suffix == _USUAL_SUFFIX else suffix}"
     return Path(output).with_name(f"{stem}.platesolve.json")
+
+
+def looped_files(sources: ShotSources) -> set[Path]:
+    """Every file of the sequences that are looped: where one begins and ends says which picture a frame has."""
+    looped = [role for role in _INPUT_ROLES if getattr(sources, role) and sources.timing(role).end == "loop"]
+    return {path for role in looped for path in _role_files(sources, role).files()}
+
+
+def shot_numbers(sources: ShotSources, wanted: Sequence[ShotFrame]) -> tuple[int, ...]:
+    """The numbers of the frames that the whole shot is said to have; none where nothing says so. Raises
+    ``MatteError("bad_range", ...)``."""
+    if not sources.shot_frames:
+        return ()
+    numbers = frame_numbers(sources.shot_frames)
+    if lacking := {frame.frame for frame in wanted} - set(numbers):
+        raise MatteError(
+            "bad_range",
+            f"--shot-frames {sources.shot_frames} lacks frame {format_frames(lacking)}, which is to be made.",
+            "Name all frames of the shot with it, or leave it out.",
+        )
+    return numbers
 
 
 def _number_of_still(name: str) -> int:
@@ -163,13 +184,12 @@ class _FilesByFrame:
             if name != COMP
         }
 
-    def all_frames(self) -> tuple[ShotFrame, ...]:
-        """Every frame of the plate that has a clean plate; none where the plate is a single picture."""
-        numbers = self._roles["plate"].frames
-        if len(numbers) < 2:
-            return ()
-        clean = self._roles["clean_plate"]
-        return tuple(self.frame(number) for number in numbers if clean.has(number))
+    def all_frames(self, said: Sequence[int] = ()) -> tuple[ShotFrame, ...]:
+        """Every frame of the plate that has a clean plate, or those that the shot is ``said`` to have; none where
+        the plate is a single picture."""
+        plate, clean = self._roles["plate"], self._roles["clean_plate"]
+        numbers = said or tuple(number for number in plate.frames if clean.has(number))
+        return tuple(map(self.frame, numbers)) if len(said or plate.frames) > 1 else ()
 
     def of_every_role(self) -> Iterator[Path]:
         """Every file that the shot may be made from, those of frames that are not wanted among them."""

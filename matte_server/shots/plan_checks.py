@@ -19,7 +19,7 @@ from ..io.colour import ALIASES, check_config, check_space
 from ..io.media import is_video
 from .nearest_word import nearest_word
 from .passes import COMP, LAYERS, pass_names
-from .role_files import RoleFiles, check_files
+from .role_files import RoleFiles, check_files, input_pattern
 from .shot import Movies, Shot, ShotFrame, ShotSources, frame_inputs, shot_inputs, shot_outputs
 
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
@@ -48,6 +48,12 @@ def check_combinations(sources: ShotSources) -> None:
     if starred is not None:
         raise MatteError("bad_output", f"{starred} names no file: * is for inputs.", "Write #### in its place.")
     _check_clean_frame(sources)
+    if sources.shot_frames and not input_pattern(sources.plate).is_sequence:
+        raise MatteError(
+            "bad_option",
+            f"--shot-frames says which frames a sequence has, and {sources.plate} is none.",
+            "Leave it out.",
+        )
     if sources.trimap and (sources.core or sources.holdout):
         raise MatteError(
             "bad_option",

@@ -40,7 +40,7 @@ from ..core.shot_solve import (
 from ..core.window import Window
 from ..errors import MatteError
 from .inputs import ShotInputs
-from .shot import Shot, ShotFrame
+from .shot import Shot, ShotFrame, smoothed_with
 from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, read_samples, update_solve_file
 from .solve_summary import describe
 
@@ -354,7 +354,11 @@ class PlateSolve:
         with self._lock:
             self._unsaved = 0
             used = dict(self._used)
-        update_solve_file(path, self._known_camera(), self._estimates.finished(), used)
+        camera, estimates = self._known_camera(), self._estimates.finished()
+        if camera is None and self._shot.camera.kind == "moving":
+            camera = CameraSolve.said_to_move(read_samples(path))
+        if used or estimates:
+            update_solve_file(path, camera, estimates, used)
 
     def _known_camera(self) -> CameraSolve | None:
         return self._camera.finished().get("")
@@ -379,15 +383,16 @@ class PlateSolve:
 
 
 def solve_inputs(shot: Shot) -> set[Path]:
-    """The plates and clean plates from which the wanted frames' alignments are measured: their own, those of the
-    frames beside them, and of the frames sampled from the whole shot. None where the solve was given."""
+    """The plates and clean plates from which the alignments are measured that the wanted frames need (with
+    smoothing in time, those of their neighbours, too): their own, those of the frames beside them, and of the
+    frames sampled from the whole shot. None where the solve was given."""
     if shot.camera.solve:
         return set()
     frames = {frame.frame: frame for frame in (*shot.all_frames, *shot.frames)}
     numbers = tuple(sorted(frame.frame for frame in shot.all_frames))
-    measured = {frame.frame for frame in shot.frames}
-    measured |= {number for frame in shot.frames for number in neighbours(frame.frame, numbers)}
-    measured |= set(evenly_spaced(numbers, SAMPLES))
+    solved = {frame.frame for frame in (*shot.frames, *smoothed_with(shot))}
+    beside = {near for number in solved if number in numbers for near in neighbours(number, numbers)}
+    measured = solved | beside | set(evenly_spaced(numbers, SAMPLES))
     files = {path for number in measured for path in (frames[number].plate, frames[number].clean_plate)}
     return {path for path in files if path.is_file()}
 

@@ -36,6 +36,7 @@ class ShotSources:
     ``clean_frame`` is the number of the one picture that is the clean plate of all frames. ``trimap`` (white is
     subject, black is not, grey is to be solved) replaces both ``core`` and ``holdout``. ``deinterlace``: the frames
     of interlaced videos are made whole. ``passes`` are the passes to be written as files of their own, with commas.
+    ``shot_frames`` are the frames that the whole shot has, as a range; empty: those whose plates are there.
     """
 
     plate: str
@@ -59,6 +60,7 @@ class ShotSources:
     background_end: str = "loop"
     deinterlace: bool = False
     passes: str = ""
+    shot_frames: str = ""
 
     def timing(self, role: str) -> RoleTiming:
         """Which picture of a role goes with which frame of the plate."""
@@ -113,9 +115,9 @@ class Movies:
 class Shot:
     """The plan of a shot: when it was made, every input existed, and no output was also an input.
 
-    ``frames`` are the frames to be made. ``all_frames`` are all frames that the shot has on disk: the plate solve
-    and smoothing in time look at them, so that a part of a shot comes out like the whole. They are empty where each
-    picture stands alone; then ``solve_file``, where the plate solve is kept, is None.
+    ``frames`` are the frames to be made. ``all_frames`` are all frames that the shot has on disk, or is said to
+    have: the plate solve and smoothing in time look at them, so that a part of a shot comes out like the whole.
+    They are empty where each picture stands alone; then ``solve_file``, where the plate solve is kept, is None.
     """
 
     frames: tuple[ShotFrame, ...]
@@ -167,9 +169,14 @@ def shot_inputs(shot: Shot) -> set[Path]:
     files = {path for frame in shot.frames for path in frame_inputs(frame)}
     if shot.camera.solve:
         files.add(Path(shot.camera.solve))
-    if shot.options.temporal:
-        offsets = neighbour_offsets(shot).values()
-        numbers = {frame.frame + offset for frame in shot.frames for offset in offsets}
-        neighbours = [frame for frame in shot.all_frames if frame.frame in numbers]
-        files |= {path for frame in neighbours for path in frame_inputs(frame) if path.is_file()}
-    return files
+    return files | {path for frame in smoothed_with(shot) for path in frame_inputs(frame) if path.is_file()}
+
+
+def smoothed_with(shot: Shot) -> list[ShotFrame]:
+    """The frames that smoothing in time (``options.temporal``) looks at beside the wanted ones; they may be wanted
+    too."""
+    if not shot.options.temporal:
+        return []
+    offsets = neighbour_offsets(shot).values()
+    numbers = {frame.frame + offset for frame in shot.frames for offset in offsets}
+    return [frame for frame in shot.all_frames if frame.frame in numbers]

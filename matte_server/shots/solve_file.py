@@ -26,6 +26,10 @@ FORMAT_VERSION = 1
 _LOCK_S = 10.0
 """A save takes milliseconds. A lock that is held for this long belongs to a run that was killed on another
 machine."""
+_ENOUGH_TO_TELL = 2
+"""Of one frame that was measured nobody can tell whether the camera moves."""
+_LONGEST_NUMBER = 18
+"""Digits of a frame's number, more than any name of a file has."""
 _LARGEST = 1 << 30
 """Bytes of a plate solve; a million frames take less."""
 _HINT = "Name a file that an earlier run left beside its output."
@@ -57,7 +61,13 @@ class CameraSolve:
         """'locked', 'moving', or 'unknown' where too few frames could be measured to tell."""
         if self.locked is not None:
             return "locked"
-        return "moving" if self.measured > 1 else "unknown"
+        return "moving" if self.measured >= _ENOUGH_TO_TELL else "unknown"
+
+    @staticmethod
+    def said_to_move(sampled: tuple[int, ...]) -> CameraSolve:
+        """A camera that the artist calls moving, so that nothing was compared. ``sampled`` are the frames that told
+        an earlier run about it."""
+        return CameraSolve(locked=None, one_exposure=False, sampled=sampled, measured=_ENOUGH_TO_TELL)
 
 
 def without_figures(alignment: Alignment) -> Alignment:
@@ -77,11 +87,12 @@ def update_solve_file(
     alignments: Mapping[int, Alignment],
 ) -> None:
     """Writes estimates and final alignments, by frame number, into the file and keeps the entries of other frames.
-    ``camera`` is None where the samples were not measured. Raises ``OSError``."""
+    ``camera`` is None where nothing was found out about it: what the file says of it stays. Raises ``OSError``."""
     with _save_lock(path):
+        head = _earlier_head(path) if camera is None else _head(camera)
         entries = _read_entries(path)
         _add_entries(entries, estimates, alignments)
-        write_atomically(str(path), _layout(_head(camera), entries).encode())
+        write_atomically(str(path), _layout(head, entries).encode())
 
 
 @contextmanager
@@ -115,16 +126,22 @@ def _add_entries(
         entries.setdefault(str(number), {})["alignment"] = alignment_facts(alignment)
 
 
-def _head(camera: CameraSolve | None) -> dict[str, Any]:
-    locked = camera.locked if camera else None
+def _head(camera: CameraSolve) -> dict[str, Any]:
+    locked = camera.locked
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
-        "camera": camera.kind if camera else "moving",
-        "one_exposure": bool(camera and camera.one_exposure),
-        "sampled": list(camera.sampled) if camera else [],
+        "camera": camera.kind,
+        "one_exposure": camera.one_exposure,
+        "sampled": list(camera.sampled),
         "locked": alignment_facts(locked) if locked is not None else None,
     }
+
+
+def _earlier_head(path: Path) -> dict[str, Any]:
+    unknown = _head(CameraSolve(locked=None, one_exposure=False, sampled=(), measured=0))
+    earlier = _read_facts(path)
+    return {name: earlier.get(name, value) for name, value in unknown.items()}
 
 
 def _layout(head: Mapping[str, Any], entries: Mapping[str, Any]) -> str:
@@ -162,7 +179,7 @@ def _read_facts(path: Path | None) -> dict[str, Any]:
         return {}
     try:
         facts = json.loads(small_text(str(path), limit=_LARGEST))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) and facts.get("format") == FORMAT else {}
 
@@ -176,7 +193,8 @@ def _read_entries(path: Path | None) -> dict[str, Any]:
 
 
 def _is_number(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()
+    digits = text.removeprefix("-")
+    return digits.isdecimal() and len(digits) <= _LONGEST_NUMBER
 
 
 def check_solve(path: Path) -> None:
@@ -219,7 +237,7 @@ def _read_whole(path: Path) -> dict[str, Any]:
         facts = json.loads(small_text(str(path), limit=_LARGEST))
     except OSError as error:
         raise MatteError("bad_solve", f"{path} cannot be read: {error.strerror}.", _HINT) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise MatteError("bad_solve", f"{path} is not JSON.", _HINT) from None
     if not isinstance(facts, dict) or facts.get("format") != FORMAT or not isinstance(facts.get("frames"), dict):
         raise MatteError("bad_solve", f"{path} is not a plate solve.", _HINT)

@@ -31,9 +31,8 @@ def other_value(argument: ShotArgument) -> Any:
         return -3
     if argument.choices:
         return next(choice for choice in argument.choices if choice != argument.default)
-    return NEEDED.get(
-        argument.name, {"frames": "1001-1002", "clean_frame": "7"}.get(argument.name, f"{argument.name}.exr")
-    )
+    texts = {"frames": "1001-1002", "shot_frames": "1001-1009", "clean_frame": "7"}
+    return NEEDED.get(argument.name, texts.get(argument.name, f"{argument.name}.exr"))
 
 
 def words_of(argument: ShotArgument, value: Any) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import numpy as np
@@ -248,6 +249,36 @@ def test_runs_that_save_into_one_file_keep_each_others_frames(make_shot: MakeSho
     assert list(entries) == ["1001", "1009"]
     for number, alignment in found.items():
         assert from_facts(entries[str(number)]["alignment"]).transform.tolist() == alignment.transform.tolist()
+
+
+def test_a_run_that_ends_before_it_knows_the_camera_leaves_what_earlier_ones_found(make_shot: MakeShot) -> None:
+    """Interrupted in its first second, it forgot which frames had decided about the camera: those of a plate that
+    was rendered later were others then, and every finished frame had another alignment."""
+    shot = make_shot(4)
+    empty, _ = solved(shot)
+    empty.save()
+    assert not solve_file_of(shot.matte).exists(), "nothing was measured"
+    first, planned = solved(shot)
+    found = [first.alignment(frame) for frame in planned.frames]
+    first.save()
+    before = solve_file_of(shot.matte).read_bytes()
+    for camera in ("auto", "locked"):
+        interrupted, _ = solved(shot, camera=Camera(camera))
+        interrupted.save()
+        assert solve_file_of(shot.matte).read_bytes() == before
+    # One that measured some of the samples, but does not know the camera yet.
+    half, planned = solved(shot)
+    half.alignment_of_neighbour(replace(planned.frames[0], frame=7))
+    half.save()
+    # Frames in which the artist has the camera move decide about nothing either.
+    moving, _ = solved(shot, "1001", camera=Camera("moving"))
+    moving.alignment(planned.frames[0])
+    moving.save()
+    assert json.loads(solve_file_of(shot.matte).read_text())["camera"] == "moving"
+    for number in range(1005, 1012):
+        copy(shot.plate.replace("####", "1001"), shot.plate.replace("####", str(number)))
+    later, planned = solved(shot)
+    assert [later.alignment(frame).gain for frame in planned.frames[:4]] == [each.gain for each in found]
 
 
 def test_of_runs_that_save_at_once_none_loses_an_entry(tmp_path: Path) -> None:

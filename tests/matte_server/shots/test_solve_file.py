@@ -63,6 +63,33 @@ def test_a_given_solve_that_is_damaged_is_refused(tmp_path: Path, frames: Any) -
     assert raised.value.code == "bad_solve"
 
 
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"frames": ' * 200_000])
+def test_what_is_nested_without_end_is_no_plate_solve(tmp_path: Path, text: str) -> None:
+    """Python's reader of JSON gives up in a way of its own."""
+    path = tmp_path / "shot.platesolve.json"
+    path.write_text(text)
+    assert (read_estimates(path), read_samples(path)) == ({}, ())
+    with pytest.raises(MatteError, match="is not JSON"):
+        check_solve(path)
+
+
+def test_a_number_that_no_frame_has_does_not_stop_the_saving(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"9" * 5000: ENTRY, "1001": ENTRY})
+    update_solve_file(path, None, {}, {1002: MOVED})
+    assert list(json.loads(path.read_text())["frames"]) == ["1001", "1002"]
+
+
+def test_what_an_earlier_run_found_out_about_the_camera_stays_until_another_does(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"1001": ENTRY}, camera="locked", one_exposure=True, locked=as_facts(MOVED))
+    before = json.loads(path.read_text())
+    update_solve_file(path, None, {}, {1001: MOVED})
+    after = json.loads(path.read_text())
+    assert {**after, "frames": 0} == {**before, "frames": 0}
+    update_solve_file(path, CameraSolve.said_to_move((5, 6)), {}, {})
+    after = json.loads(path.read_text())
+    assert (after["camera"], after["locked"], after["sampled"]) == ("moving", None, [5, 6])
+
+
 def test_a_task_that_saves_keeps_the_entries_of_the_others(tmp_path: Path) -> None:
     path = tmp_path / "new" / "shot.platesolve.json"
     window = Window(1, 2, 30, 20)
