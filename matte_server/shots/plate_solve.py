@@ -12,11 +12,10 @@ options and version are the same. While those of the sampled frames are, the sam
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import numpy as np
 from matte_link.result_key import FrameSources, Maker, result_key
@@ -39,6 +38,7 @@ from ..core.shot_solve import (
 )
 from ..core.window import Window
 from ..errors import MatteError
+from .compute_once import ComputeOnce
 from .inputs import ShotInputs
 from .shot import Shot, ShotFrame, smoothed_with
 from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, read_samples, update_solve_file
@@ -62,37 +62,6 @@ UNCHECKED = (
     "Too little of the clean plate is found again in this frame to tell whether the camera is locked, as --camera "
     "says: look whether the set beside the subject is transparent."
 )
-
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
-
-
-class _ComputeOnce(Generic[Key, Value]):
-    """Computes each value once, in the thread that asks first; others that ask for it wait. An error is kept like a
-    value, and raised to everybody who asks."""
-
-    def __init__(self) -> None:
-        self._futures: dict[Key, Future[Value]] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: Key, compute: Callable[[], Value]) -> Value:
-        with self._lock:
-            is_first = key not in self._futures
-            future = self._futures.setdefault(key, Future())
-        if is_first:
-            try:
-                future.set_result(compute())
-            except BaseException as error:
-                future.set_exception(error)
-                raise
-        return future.result()
-
-    def finished(self) -> dict[Key, Value]:
-        """The values that have been computed so far."""
-        with self._lock:
-            futures = dict(self._futures)
-        done = {key: future for key, future in futures.items() if future.done() and future.exception() is None}
-        return {key: future.result() for key, future in done.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +95,10 @@ class PlateSolve:
         self._numbers = tuple(sorted(self._frames))
         self._given = GivenSolve(Path(shot.camera.solve)) if shot.camera.solve else None
         self._earlier = {} if self._given else read_estimates(shot.solve_file)
-        self._estimates: _ComputeOnce[int, FrameEstimate] = _ComputeOnce()
-        self._camera: _ComputeOnce[str, CameraSolve] = _ComputeOnce()
+        self._estimates: ComputeOnce[int, FrameEstimate] = ComputeOnce()
+        self._camera: ComputeOnce[str, CameraSolve] = ComputeOnce()
         # With smoothing in time each frame's alignment is needed three times.
-        self._alignments: _ComputeOnce[int, Alignment] = _ComputeOnce()
+        self._alignments: ComputeOnce[int, Alignment] = ComputeOnce()
         self._last_clean: dict[str, CleanPlateDetails] = {}
         self._samples: dict[int, _Sample] = {}
         self._kept_samples: frozenset[int] = frozenset()
