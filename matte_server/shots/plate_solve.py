@@ -360,7 +360,7 @@ def solve_inputs(shot: Shot) -> set[Path]:
     frames = {frame.frame: frame for frame in (*shot.all_frames, *shot.frames)}
     numbers = tuple(sorted(frame.frame for frame in shot.all_frames))
     solved = {frame.frame for frame in (*shot.frames, *smoothed_with(shot))}
-    beside = {near for number in solved if number in numbers for near in neighbours(number, numbers)}
+    beside = {near for number in solved & set(numbers) for near in neighbours(number, numbers)}
     measured = solved | beside | set(evenly_spaced(numbers, SAMPLES))
     files = {path for number in measured for path in (frames[number].plate, frames[number].clean_plate)}
     return {path for path in files if path.is_file()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -135,6 +136,10 @@ class RoleFiles:
         check_files([path])
         return tuple(range(1, _video_length(path, path.stat().st_mtime_ns) + 1))
 
+    @cached_property
+    def _there(self) -> frozenset[int]:
+        return frozenset(self.frames)
+
     def files(self) -> tuple[Path, ...]:
         """Every file of the role: a still's or a video's own, and those of a sequence that exist."""
         if not self.pattern.is_sequence:
@@ -146,7 +151,7 @@ class RoleFiles:
         if self.is_still:
             return Path(self.pattern.text), 0
         number = self.only if self.only is not None else number + self.offset
-        if self._end and self.frames and number not in self.frames:
+        if self._end and self.frames and number not in self._there:
             number = _substitute(number, self.frames, self._end)
         if self.is_video:
             return Path(self.pattern.text), number
@@ -155,14 +160,14 @@ class RoleFiles:
     def has(self, number: int) -> bool:
         """Whether a frame has a picture in this role."""
         path, picture = self.file_of(number)
-        return picture in self.frames if self.is_video else path.is_file()
+        return picture in self._there if self.is_video else path.is_file()
 
 
 def _substitute(number: int, existing: Sequence[int], end: str) -> int:
-    """The existing frame that is shown in place of a missing one: with "hold" the first or the last, with "loop" as
-    if the sequence were repeated before and after itself."""
+    """The existing frame, of a sorted sequence, that is shown in place of a missing one: with "hold" the first or
+    the last, with "loop" as if the sequence were repeated before and after itself."""
     first, last = existing[0], existing[-1]
     if end == "hold":
         return min(max(number, first), last)
     looped = (number - first) % (last - first + 1) + first
-    return max(frame for frame in existing if frame <= looped)
+    return existing[bisect_right(existing, looped) - 1]

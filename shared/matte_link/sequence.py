@@ -42,15 +42,13 @@ def parse_frames(text: str) -> tuple[int, ...]:
 
 def format_frames(frames: Iterable[int]) -> str:
     """Frames as a range without steps, such as ``1-5,9``; :func:`parse_frames` reads it back."""
-    ordered = sorted(set(frames))
-    parts = []
-    while ordered:
-        run = 1
-        while run < len(ordered) and ordered[run] == ordered[0] + run:
-            run += 1
-        parts.append(str(ordered[0]) if run == 1 else f"{ordered[0]}-{ordered[run - 1]}")
-        ordered = ordered[run:]
-    return ",".join(parts)
+    runs: list[list[int]] = []
+    for frame in sorted(set(frames)):
+        if runs and frame == runs[-1][1] + 1:
+            runs[-1][1] = frame
+        else:
+            runs.append([frame, frame])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def counted(count: int, noun: str) -> str:

@@ -283,6 +283,17 @@ def test_where_a_sequence_is_too_short_the_hint_names_its_own_option(
     assert (raised.value.code, raised.value.hint) == ("missing_frame", hint)
 
 
+def test_a_looped_sequence_with_gaps_shows_what_was_there_before(tmp_path: Path) -> None:
+    for number in range(1, 21):
+        if number % 4 != 3:
+            (tmp_path / f"c.{number:04}.exr").touch()
+    files = RoleFiles(str(tmp_path / "c.####.exr"), end="loop")
+    shown = {number: int(files.file_of(number)[0].name[2:6]) for number in range(-45, 45)}
+    # Frame 0 is the last one of the round before.
+    assert [shown[number] for number in (-5, -4, -1, 0, 1, 2, 3, 4)] == [14, 16, 18, 20, 1, 2, 2, 4]
+    assert all(shown[number] == shown[(number - 1) % 20 + 1] for number in shown)
+
+
 def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:
     """The background's three frames as a clean plate sequence, one frame further on."""
     sources = replace(sources_of(shot), clean_plate=str(shot / "b.####.exr"), clean_offset=-1)
