@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,20 +19,24 @@ _HEADER, _END_OF_LINE = 1664, 812
 _NOT_STATED = (0, 0xFFFFFFFF)
 _SAMPLES = {50: 3, 51: 4, 52: 4, 100: 2, 101: 3, 102: 3, 103: 4}
 """Descriptor of an image element -> samples to a pixel, where it is not one."""
+_ABGR = 52
 _PACKED, _FILLED_BELOW = 0, 1
 """Packings: without gaps; filled with zeros below each sample (method A)."""
-_WORD = 4
+_WORD, _SAMPLES_IN_WORD = 4, 3
+"""Bytes of a word, and how many samples of 10 bits lie in one."""
 
 
 @dataclass(frozen=True)
 class DpxLayout:
     """How a DPX stores its only image element. ``order``: of its bytes, ">" or "<"; ``samples``: to a line;
-    ``padding``: bytes behind each line as stated; ``size``: of the file."""
+    ``is_reversed``: those of a pixel are A, B, G, R, which OpenImageIO turns round; ``padding``: bytes behind each
+    line as stated; ``size``: of the file."""
 
     order: str
     width: int
     height: int
     samples: int
+    is_reversed: bool
     bits: int
     packing: int
     offset: int
@@ -67,6 +72,7 @@ def dpx_layout(path: Path) -> DpxLayout | None:
         width=width,
         height=height,
         samples=width * _SAMPLES.get(descriptor, 1),
+        is_reversed=descriptor == _ABGR,
         bits=bits,
         packing=packing,
         offset=offset if offset not in _NOT_STATED else struct.unpack_from(f"{order}I", head, 4)[0],
@@ -85,34 +91,42 @@ def with_padding(path: Path) -> bytes | None:
     return bytes(stated)
 
 
-def corrected(path: Path, pixels: Float32) -> Float32:
-    """A DPX's pixels as OpenImageIO reads them, height x width x channels, with what it gets wrong put right."""
+def corrected(path: Path, pixels: Float32, indices: Sequence[int]) -> Float32:
+    """A DPX's pixels as OpenImageIO reads them, height x width x channels, with what it gets wrong put right.
+    ``indices``: where each channel is in OpenImageIO's pixel."""
     layout = dpx_layout(path)
     if layout is None:
         return pixels
     if (layout.bits, layout.packing) == (12, _FILLED_BELOW):
         # It takes 12 bits above four zeros for 16.
         return pixels * np.float32(65535 / (4095 << 4))
-    if (greys := _last_greys(path, layout)) is not None:
-        pixels[:, -greys.shape[1] :] = greys[..., None]
+    if (last := _last_samples(path, layout)) is not None:
+        each = layout.samples // layout.width
+        for place, values in enumerate(last.T, layout.samples - last.shape[1]):
+            column, sample = divmod(place, each)
+            wanted = each - 1 - sample if layout.is_reversed else sample
+            for channel in (at for at, index in enumerate(indices) if index == wanted):
+                pixels[:, column, channel] = values
     return pixels
 
 
-def _last_greys(path: Path, layout: DpxLayout) -> Float32 | None:
-    """The last one or two columns, height x columns, of a grey picture of 10 bits whose lines end within a word;
-    OpenImageIO takes their samples from the wrong end of it. None for other pictures."""
-    columns = layout.width % 3
-    if layout.bits != 10 or layout.samples != layout.width or layout.packing == _PACKED or not columns:
+def _last_samples(path: Path, layout: DpxLayout) -> Float32 | None:
+    """The last one or two samples of each line, height x samples, of a picture of 10 bits whose lines end within a
+    word; OpenImageIO takes them from the wrong end of it. None for other pictures."""
+    count = layout.samples % _SAMPLES_IN_WORD
+    if layout.bits != 10 or layout.packing == _PACKED or not count:
         return None
-    words = -(-layout.width // 3)
+    words = -(-layout.samples // _SAMPLES_IN_WORD)
     line = _WORD * words + (layout.padding if layout.padding not in _NOT_STATED else 0)
     data = np.fromfile(path, np.uint8, line * layout.height, offset=layout.offset)
     if data.size < line * layout.height:
         return None
     last = data.reshape(layout.height, line)[:, _WORD * (words - 1) : _WORD * words]
-    samples = last.copy().view(f"{layout.order}u4") >> (
-        np.arange(columns) * 10 + 2 * (layout.packing == _FILLED_BELOW)
-    )
+    places = np.arange(count)
+    if layout.samples > layout.width:
+        # A grey picture's first sample lies in the lowest bits, the first of all others in the highest.
+        places = _SAMPLES_IN_WORD - 1 - places
+    samples = last.copy().view(f"{layout.order}u4") >> (places * 10 + 2 * (layout.packing == _FILLED_BELOW))
     return ((samples & 1023) / np.float32(1023)).astype(np.float32)
 
 

@@ -2,8 +2,8 @@
 
 Without a layer the picture is looked for in this order, each step over all parts before the next step: R, G, B as
 they are written; Y with RY and BY, R, G, B in any case, and red, green, blue; a grey picture Y or V; a file with
-alpha alone; the only channel of a file, as mattes are written. X, Y, Z and u, v are vectors, and Cryptomatte's
-channels are identifiers, whatever their names.
+alpha alone; the only channel of a file, as mattes are written. X, Y, Z and u, v are vectors, depth is a distance,
+and an ID and Cryptomatte's channels are identifiers, whatever their names.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ _PLAIN_PREFIXES = ("", "rgba.", "rgb.")
 # Names of parts that hold the picture itself, where other parts have R, G, B too.
 _PICTURE_PARTS = frozenset(("rgba", "rgb", "beauty", "combined", "color", "colour", "c", "main", "final"))
 _VECTORS = frozenset(("x", "y", "z", "u", "v"))
+_NO_PICTURES = _VECTORS | {"depth", "zdepth", "id", "objectid", "object_id", "materialid", "material_id"}
+"""Names of the only channel of a file that is no picture: in a matte, numbers would stand for coverage."""
 _EXACT, _ANY_CASE, _GREY, _ALPHA = range(4)
 
 
@@ -59,7 +61,7 @@ def _only_channel(parts: Sequence[ExrPart]) -> ChosenChannels | None:
         return None
     index, channel = found[0]
     layer, _, plain = channel.name.rpartition(".")
-    is_picture = plain.lower() not in _VECTORS and not _is_cryptomatte(parts[index], layer)
+    is_picture = plain.lower() not in _NO_PICTURES and not _is_cryptomatte(parts[index], layer)
     if not is_picture or not channel.is_full_size:
         return None
     return ChosenChannels(part=index, names=(channel.name,) * 3, channels=("R", "G", "B"))

@@ -17,6 +17,7 @@ from ..core.image import Float32, Image, divided_by_alpha
 from ..core.window import Window
 from ..errors import MatteError
 from .dpx import CINEON_MAGIC, DPX_MAGIC, cineon_is_cut, corrected, with_padding
+from .dpx_video import COLOUR_DIFFERENCES, has_colour_differences, rgb_of_dpx
 from .exr_header import MAGIC_BYTES
 from .exr_reader import read_channels, read_exr
 from .file_colour import still_colour
@@ -32,7 +33,7 @@ from .image_file import (
 from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
 from .png_chunks import ANIMATION, PNG_SIGNATURE, exif_after_pixels, png_is_cut
-from .radiance import radiance_pixel_aspect
+from .radiance import holds_xyz, radiance_orientation, radiance_pixel_aspect
 from .still_attributes import attributes_of
 from .still_header import StillHeader
 from .tiff_tags import orientation_of_exif
@@ -66,6 +67,13 @@ _BEGINNINGS = (
 )
 _CAMERA_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")
 _SEVERAL = "The file holds several pictures, and the first one was read."
+_STORED_IN_INKS = 5
+"""PhotometricInterpretation of TIFFs in CMYK or other inks. OpenImageIO makes RGB of CMYK alone."""
+_SINGLE_COLOURS = ("r", "g", "b", "i")
+"""Names of the only channel of a grey DPX or Cineon file."""
+_OWN_WINDOWS = ("png", "tiff", "dpx")
+"""Formats of which hosts show the pixels alone. What their headers say of a place on a page, or of a larger picture
+that they were once cut from, is no data window: many programs leave it there."""
 _NOT_RGB = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV")
 
 
@@ -143,7 +151,7 @@ def _refuse_unsupported(head: bytes, label: str) -> None:
 
 def _refuse_layouts(spec: oiio.ImageSpec, file_format: str, label: str) -> None:
     """Raises ``MatteError("unreadable", ...)`` where OpenImageIO would read another picture than the file has."""
-    if file_format == "dpx" and spec.get_int_attribute("Orientation", 1) >= FIRST_TURNED:
+    if file_format in ("dpx", "cineon") and spec.get_int_attribute("Orientation", 1) >= FIRST_TURNED:
         # It reads their columns as if they were lines.
         raise MatteError("unreadable", f"{label} stores its pixels in columns.", "Export it again in rows.")
     if file_format == "tiff" and spec.get_int_attribute(_PHOTOMETRIC, -1) in _OF_SENSORS:
@@ -168,9 +176,18 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
     hints = oiio.ImageSpec()
     # Without this, OpenImageIO multiplies the colour of PNG and TIFF by their alpha.
     hints.attribute("oiio:UnassociatedAlpha", 1)
+    if head.startswith(DPX_MAGIC) and has_colour_differences(path):
+        # It would make R'G'B' of them as if codes had the full range.
+        hints.attribute("dpx:RawColor", 1)
     reader = oiio.ImageInput.open(str(path), hints)
     if reader is None:
         reason = oiio.geterror()
+        if head.startswith(b"#?") and holds_xyz(path):
+            raise MatteError(
+                "unreadable",
+                f"{label} holds XYZ (XYZE), which Cleanplate does not read.",
+                "Convert it with Radiance's ra_xyze -r, or to an EXR.",
+            )
         if not head.startswith(_BEGINNINGS) and Path(label).suffix.lower() != ".tga":
             raise MatteError(
                 "unreadable",
@@ -182,13 +199,17 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         subimage = _largest_page(reader) if reader.format_name() == "ico" else _full_page(reader)
         spec = reader.spec(subimage)
         _refuse_layouts(spec, reader.format_name(), label)
-        data, display = _windows(spec)
+        data, display = _windows(spec, reader.format_name())
         check_size(data, display, spec.nchannels, label, limits)
-        indices, channels = _colour_channels(spec, reader.format_name(), label)
+        is_alone = reader.format_name() != "dpx" or _next_full_page(reader, subimage + 1) is None
+        indices, channels = _colour_channels(spec, reader.format_name(), label, is_alone)
         pixels = read_channels(reader, subimage, indices)
         if pixels is None or reader.has_error:
             raise unreadable(path, label, reader.geterror())
-        pixels = corrected(path, pixels) if reader.format_name() == "dpx" else pixels
+        if reader.format_name() == "dpx":
+            bits = spec.get_int_attribute("oiio:BitsPerSample", 8 * spec.format.size())
+            colorimetric = str(spec.getattribute("dpx:Colorimetric") or "")
+            pixels = rgb_of_dpx(corrected(path, pixels, indices), spec.channelnames, bits, colorimetric)
         header = StillHeader.read(path, reader.format_name())
         image = _image(header, spec, pixels, channels)
         warnings = (_SEVERAL,) if _holds_several(header, reader, subimage) else ()
@@ -232,18 +253,26 @@ def _largest_page(reader: oiio.ImageInput) -> int:
     return sizes.index(max(sizes)) if sizes else 0
 
 
-def _colour_channels(spec: oiio.ImageSpec, file_format: str, label: str) -> tuple[list[int], tuple[str, ...]]:
-    """The indices of R, G, B and, if present, A, and their names; a grey picture's channel stands for all three."""
+def _colour_channels(
+    spec: oiio.ImageSpec, file_format: str, label: str, is_alone: bool
+) -> tuple[list[int], tuple[str, ...]]:
+    """The indices of R, G, B and, if present, A, and their names; a grey picture's channel stands for all three, as
+    does the red, green or blue one of a file that has no other (``is_alone``: nor other pictures). Those of a DPX
+    may be indices of colour differences and luma."""
     stored = str(spec.getattribute("tiff:ColorSpace") or "")
     if stored in _NOT_RGB:
         raise MatteError("no_colour", f"{label} is stored as {stored}, not as RGB.", "Convert it to RGB first.")
     names = {name.lower(): index for index, name in reversed(list(enumerate(_stored_names(spec, file_format))))}
-    for triple in (("r", "g", "b"), ("y", "y", "y"), ("a", "a", "a")):
+    single = [(name,) * 3 for name in names if name in _SINGLE_COLOURS and len(names) == 1 and is_alone]
+    for triple in (("r", "g", "b"), *COLOUR_DIFFERENCES, ("y", "y", "y"), ("a", "a", "a"), *single):
         if all(name in names for name in triple):
             found = [names[name] for name in triple]
             has_alpha = "a" in names and triple != ("a", "a", "a")
             channels = ("R", "G", "B", "A") if has_alpha else ("R", "G", "B")
             return found + ([names["a"]] if has_alpha else []), channels
+    if spec.get_int_attribute(_PHOTOMETRIC, -1) == _STORED_IN_INKS:
+        inks = f"{label} is stored in {spec.nchannels} inks, not as RGB."
+        raise MatteError("no_colour", inks, "Convert it to RGB first, or to CMYK without other channels.")
     listed = ", ".join(spec.channelnames[:20])
     raise MatteError("no_colour", f"{label} has no R, G, B.", f"Its channels are {listed}.")
 
@@ -260,7 +289,9 @@ def _stored_names(spec: oiio.ImageSpec, file_format: str) -> Sequence[str]:
     return tuple(spec.channelnames)
 
 
-def _windows(spec: oiio.ImageSpec) -> tuple[Window, Window]:
+def _windows(spec: oiio.ImageSpec, file_format: str) -> tuple[Window, Window]:
+    if file_format in _OWN_WINDOWS:
+        return (Window(0, 0, spec.width, spec.height),) * 2
     return (
         Window(spec.x, spec.y, spec.width, spec.height),
         Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
@@ -271,7 +302,7 @@ def _image(header: StillHeader, spec: oiio.ImageSpec, pixels: Float32, channels:
     file_format = header.file_format
     is_float = spec.format.basetype in (oiio.BASETYPE.HALF, oiio.BASETYPE.FLOAT, oiio.BASETYPE.DOUBLE)
     colour = still_colour(header, spec, is_float)
-    data, display = _windows(spec)
+    data, display = _windows(spec, file_format)
     is_associated = not spec.get_int_attribute("oiio:UnassociatedAlpha", 0)
     image = Image(
         pixels=pixels,
@@ -304,6 +335,8 @@ def _from_white_as_zero(image: Image, spec: oiio.ImageSpec) -> Image:
 
 
 def _orientation(path: Path, spec: oiio.ImageSpec, file_format: str) -> int:
+    if file_format == "hdr":
+        return radiance_orientation(path)
     stored = spec.get_int_attribute("Orientation", 0)
     if not stored and file_format == "png":
         stored = orientation_of_exif(exif_after_pixels(path))

@@ -9,6 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _LONGEST_LINE = 1 << 12
+# The two axes of the line behind the header, the outer first -> orientation. "-Y 2 +X 3": lines from the top, each
+# from the left; "+X 3 +Y 2": columns from the left, each from the bottom. OpenImageIO takes that for "-X -Y".
+_ORIENTATIONS = {
+    b"-Y+X": 1,
+    b"-Y-X": 2,
+    b"+Y-X": 3,
+    b"+Y+X": 4,
+    b"+X-Y": 5,
+    b"-X-Y": 6,
+    b"-X+Y": 7,
+    b"+X+Y": 8,
+}
 
 
 RadianceHeader = Sequence[tuple[str, str]]
@@ -21,6 +33,20 @@ def radiance_header(path: Path) -> RadianceHeader:
         lines = itertools.takewhile(bytes.strip, iter(lambda: file.readline(_LONGEST_LINE), b""))
         parted = (line.decode("latin-1").partition("=") for line in lines)
         return [(name, value.strip()) for name, _, value in parted]
+
+
+def radiance_orientation(path: Path) -> int:
+    """The orientation, 1 to 8, in which a picture is stored; 1 where it does not say."""
+    with path.open("rb") as file:
+        for _ in itertools.takewhile(bytes.strip, iter(lambda: file.readline(_LONGEST_LINE), b"")):
+            continue
+        words = file.readline(_LONGEST_LINE).split()
+    return _ORIENTATIONS.get(b"".join(words[::2]), 1)
+
+
+def holds_xyz(path: Path) -> bool:
+    """Whether a picture holds CIE XYZ instead of RGB."""
+    return ("FORMAT", "32-bit_rle_xyze") in radiance_header(path)
 
 
 def radiance_pixel_aspect(header: RadianceHeader) -> float:

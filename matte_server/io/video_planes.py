@@ -89,13 +89,13 @@ def rgb_of(frame: Any, codec: str = "") -> Float32:
     if layout.grey:
         return np.repeat(luma[..., None], 3, -1)
     chroma = [
-        _upsampled(_from_code(plane, layout.bits, full, True), layout, (luma.shape[0], luma.shape[1]), is_centred)
+        upsampled(_from_code(plane, layout.bits, full, True), layout, (luma.shape[0], luma.shape[1]), is_centred)
         for plane in planes[1:3]
     ]
     if int(frame.colorspace) == _YCGCO:
         colour = _from_ycgco(luma, chroma[0], chroma[1])
     else:
-        colour = _decoded(luma, chroma[0], chroma[1], _matrix(frame))
+        colour = decoded(luma, chroma[0], chroma[1], _matrix(frame))
     if layout.alpha:
         alpha = planes[3].astype(np.float32) / float((1 << layout.bits) - 1)
         colour = np.concatenate([colour, alpha[..., None]], -1)
@@ -175,7 +175,7 @@ def to_code(values: Float32, bits: int, full: bool, chroma: bool) -> Plane:
     return code
 
 
-def _upsampled(chroma: Float32, layout: Layout, size: tuple[int, int], is_centred: bool) -> Float32:
+def upsampled(chroma: Float32, layout: Layout, size: tuple[int, int], is_centred: bool) -> Float32:
     """Chroma interpolated to luma's size. Chroma samples lie midway between two lines; across they lie on every
     other luma sample, or midway between two where ``is_centred``."""
     height, width = size
@@ -203,7 +203,8 @@ def downsampled(chroma: Float32, layout: Layout) -> Float32:
     return np.ascontiguousarray(chroma, np.float32)
 
 
-def _decoded(luma: Float32, cb: Float32, cr: Float32, matrix: tuple[float, float]) -> Float32:
+def decoded(luma: Float32, cb: Float32, cr: Float32, matrix: tuple[float, float]) -> Float32:
+    """R', G', B', h x w x 3, of Y', 0 to 1, and Cb and Cr, -0.5 to 0.5, each h x w; ``matrix``: Kr and Kb."""
     kr, kb = matrix
     red = luma + 2.0 * (1.0 - kr) * cr
     blue = luma + 2.0 * (1.0 - kb) * cb

@@ -89,6 +89,90 @@ def test_grey_of_10_bits(tmp_path: Path, width: int, packing: int, shift: int, b
     assert float(np.abs(found - by_ffmpeg(path)).max()) < 2e-5
 
 
+def stored_dpx(
+    path: Path, samples: Any, descriptor: int, width: int, *, big: bool = True, shift: int = 2, transfer: int = 6
+) -> None:
+    """A DPX of 10 bits, three samples to a word, the first in the highest bits. ``samples``: lines x samples."""
+    order = ">" if big else "<"
+    files.dpx(path, scene(width), transfer=transfer, bits=10, big=big)
+    head = bytearray(path.read_bytes()[:2048])
+    head[800] = descriptor
+    struct.pack_into(f"{order}H", head, 804, 1 if shift else 2)
+    lines = np.asarray(samples, np.uint32)
+    thirds = np.pad(lines, ((0, 0), (0, -lines.shape[1] % 3))).reshape(HEIGHT, -1, 3)
+    words = thirds[..., 2] << shift | thirds[..., 1] << (10 + shift) | thirds[..., 0] << (20 + shift)
+    path.write_bytes(bytes(head) + words.astype(f"{order}u4").tobytes())
+
+
+@pytest.mark.parametrize("big", [True, False], ids=["big", "little"])
+@pytest.mark.parametrize("shift", [2, 0])
+@pytest.mark.parametrize("descriptor", [51, 52], ids=["RGBA", "ABGR"])
+@pytest.mark.parametrize("width", [13, 14, 15])
+def test_four_samples_of_10_bits(tmp_path: Path, width: int, descriptor: int, shift: int, big: bool) -> None:
+    """Lines that end within a word: of 13 pixels one sample lies in the last, of 14 two."""
+    code = np.random.default_rng(7).integers(0, 1024, (HEIGHT, width, 4))
+    stored = code if descriptor == 51 else code[..., ::-1]
+    stored_dpx(tmp_path / "a.dpx", stored.reshape(HEIGHT, -1), descriptor, width, shift=shift, big=big)
+    found = exr.read_image(tmp_path / "a.dpx")
+    assert found.channels == ("R", "G", "B", "A")
+    assert float(np.abs(found.pixels - code / 1023).max()) < 2e-5  # OpenImageIO makes 16 bits of 10
+
+
+@pytest.mark.parametrize(("transfer", "matrix"), [(6, 1), (5, 1), (7, 6), (10, 6), (1, 6)])
+@pytest.mark.parametrize("descriptor", [100, 101, 102, 103], ids=["422", "422+A", "444", "444+A"])
+@pytest.mark.parametrize("width", [14, 15])
+def test_colour_differences(tmp_path: Path, width: int, descriptor: int, transfer: int, matrix: int) -> None:
+    """Y'CbCr by the equations of H.273, in codes of video range; without a matrix, 32 lines are those of BT.601.
+    Colour changes from line to line alone where chroma is subsampled, so that nothing is interpolated."""
+    is_subsampled, has_alpha = descriptor in (100, 101), descriptor in (101, 103)
+    code = scene(width)
+    if is_subsampled:
+        code = np.repeat(code[:, :1], width, 1)
+    kr, kb = {1: (0.2126, 0.0722), 6: (0.299, 0.114)}[matrix]
+    luma = kr * code[..., 0] + (1 - kr - kb) * code[..., 1] + kb * code[..., 2]
+    cb, cr = ((code[..., at] - luma) / (2 * (1 - k)) for at, k in ((2, kb), (0, kr)))
+    differences = [np.rint(4 * (224 * plane + 128)) for plane in (cb, cr)]
+    samples = [differences[0], np.rint(4 * (219 * luma + 16)), differences[1]]
+    if is_subsampled:
+        samples = [np.where(np.arange(width) % 2, differences[1], differences[0]), samples[1]]
+    alpha = np.broadcast_to(np.arange(width) * 50.0, (HEIGHT, width))
+    stored = np.stack([*samples, *([alpha] if has_alpha else [])], -1).reshape(HEIGHT, -1)
+    stored_dpx(tmp_path / "a.dpx", stored, descriptor, width, transfer=transfer)
+    found = exr.read_image(tmp_path / "a.dpx")
+    # Half a code of luma, and half a one of chroma times 1.856, of 876 and 896.
+    assert float(np.abs(found.rgb - code).max()) < 0.0017
+    assert found.channels == (("R", "G", "B", "A") if has_alpha else ("R", "G", "B"))
+    if has_alpha:
+        assert float(np.abs(found.pixels[..., 3] - alpha / 1023).max()) < 2e-5
+
+
+def test_subsampled_colour_lies_on_the_left_pixel_of_two(tmp_path: Path) -> None:
+    cb = np.tile(np.repeat([512, 812, 212, 512, 612, 512, 512], 2), (HEIGHT, 1))
+    samples = np.stack([np.where(np.arange(14) % 2, 512, cb), np.full((HEIGHT, 14), 502)], -1)
+    stored_dpx(tmp_path / "a.dpx", samples.reshape(HEIGHT, -1), 100, 14)
+    blue = exr.read_image(tmp_path / "a.dpx").rgb[0, :, 2] - (502 / 4 - 16) / 219
+    expected = np.interp(np.arange(14), np.arange(0, 14, 2), cb[0, ::2]) / 4 - 128
+    assert np.allclose(blue, 1.8556 * expected / 224, atol=1e-4)  # what the scaler's 1/32 steps and float32 leave
+
+
+@pytest.mark.parametrize("descriptor", [1, 2, 3])
+def test_one_colour_alone_is_a_grey_picture(tmp_path: Path, descriptor: int) -> None:
+    path, code = tmp_path / "a.dpx", scene(16)
+    files.dpx(path, code, transfer=6, bits=16)
+    data = bytearray(path.read_bytes())
+    data[800] = descriptor
+    path.write_bytes(bytes(data[:2048]) + files.whole(code[..., 0], 16).astype(">u2").tobytes())
+    found = exr.read_image(path)
+    assert float(np.abs(found.rgb - code[..., :1]).max()) < 1e-5
+    # A second element makes it a colour of three, which is not read in its place.
+    data[770:772] = b"\0\2"
+    data[852 : 852 + 72] = data[780:852]
+    path.write_bytes(bytes(data[:2048]) + files.whole(code[..., 0], 16).astype(">u2").tobytes())
+    with pytest.raises(MatteError) as refused:
+        exr.read_image(path)
+    assert refused.value.code == "no_colour"
+
+
 def cineon(path: Path, code: Array) -> None:
     """Kodak's Cineon image file format 4.5: 10 bits, three samples to a word."""
     height, width, _ = code.shape
@@ -118,3 +202,22 @@ def test_a_cineon_file_that_is_cut(tmp_path: Path) -> None:
     path.write_bytes(data[:20] + b"\xff" * 4 + data[24 : len(data) // 2])
     with pytest.raises(MatteError, match="shorter than its header says"):
         exr.read_image(path)
+
+
+def test_a_cineon_file_in_columns_is_refused_and_one_of_luminance_is_grey(tmp_path: Path) -> None:
+    path, code = tmp_path / "a.cin", scene(15)
+    cineon(path, code)
+    data = bytearray(path.read_bytes())
+    for orientation in (4, 7):
+        data[192] = orientation
+        path.write_bytes(data)
+        with pytest.raises(MatteError, match="stores its pixels in columns"):
+            exr.read_image(path)
+    data[192:194], data[197] = bytes([0, 1]), 0
+    values = np.rint(code[..., 0] * 1023).astype(np.uint32).reshape(HEIGHT, -1, 3)
+    # Cineon has the first sample in the highest bits, of grey pictures too.
+    words = values[..., 0] << 22 | values[..., 1] << 12 | values[..., 2] << 2
+    path.write_bytes(bytes(data[:2048]) + words.astype(">u4").tobytes())
+    data = path.read_bytes()
+    path.write_bytes(data[:20] + struct.pack(">I", len(data)) + data[24:])
+    assert float(np.abs(exr.read_image(path).rgb - code[..., :1]).max()) < 0.0006  # half a step of 10 bits

@@ -1,0 +1,80 @@
+"""Stills of other formats than EXR: what their headers say of a place, and inks."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from matte_server.core.window import Window
+from matte_server.errors import MatteError
+from matte_server.io import exr
+from tests.matte_server import picture_files as files
+
+CODE = np.random.default_rng(4).random((11, 13, 3))
+_RATIONAL, _LONG = 5, 4
+
+
+def cropped_png(path: Path) -> None:
+    """As ImageMagick crops without +repage: an offset in pixels."""
+    files.png(path, CODE, chunks=[(b"oFFs", struct.pack(">iiB", 5, -7, 0))])
+
+
+def on_a_page(path: Path, more: Any = ()) -> None:
+    """XPosition and YPosition in units of the resolution, as layout programs and scanners write them."""
+    place: Any = [(286, _RATIONAL, 1, (5, 1), False), (287, _RATIONAL, 1, (3, 1), False)]
+    code = files.whole(CODE, 16)
+    tifffile.imwrite(path, code, photometric="rgb", extratags=[*place, *more], resolution=(1, 1), resolutionunit=1)
+
+
+def of_a_larger_picture(path: Path) -> None:
+    on_a_page(path, [(33300, _LONG, 1, 40, False), (33301, _LONG, 1, 30, False)])
+
+
+def scanned(path: Path, original: tuple[int, int] = (40, 30)) -> None:
+    """A DPX whose header still says where in a scan it once was."""
+    files.dpx(path, CODE, transfer=2, bits=16)
+    data = bytearray(path.read_bytes())
+    struct.pack_into(">II", data, 1408, 4, 5)
+    struct.pack_into(">II", data, 1424, *original)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "write"),
+    [(".png", cropped_png), (".tif", on_a_page), (".tif", of_a_larger_picture), (".dpx", scanned)],
+)
+def test_a_place_that_a_header_states_is_no_data_window(
+    tmp_path: Path, suffix: str, write: Callable[[Path], None]
+) -> None:
+    """Hosts show the pixels alone, so a clean plate that was cropped lies over its plate there."""
+    path = tmp_path / f"a{suffix}"
+    write(path)
+    found = exr.read_image(path)
+    assert found.data_window == found.display_window == Window(0, 0, 13, 11)
+    assert float(np.abs(found.rgb - CODE).max()) < 1e-5  # half a step of 16 bits
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_inks_beside_cmyk_are_refused_as_inks(tmp_path: Path, kind: str) -> None:
+    values = np.zeros((4, 6, 5), kind)
+    tifffile.imwrite(
+        tmp_path / "a.tif", values, photometric="separated", planarconfig="contig", extrasamples=["unassalpha"]
+    )
+    with pytest.raises(MatteError, match="is stored in 5 inks, not as RGB") as refused:
+        exr.read_image(tmp_path / "a.tif")
+    assert refused.value.code == "no_colour" and "Convert it to RGB" in refused.value.hint
+
+
+def test_a_kind_of_file_that_is_not_read_is_not_called_truncated(tmp_path: Path) -> None:
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros((4, 6, 4), np.float32), photometric="separated", planarconfig="contig"
+    )
+    with pytest.raises(MatteError) as refused:
+        exr.read_image(tmp_path / "a.tif")
+    assert refused.value.code == "unreadable" and refused.value.hint.startswith("Convert it")
