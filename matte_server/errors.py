@@ -11,10 +11,23 @@ import errno
 from dataclasses import dataclass
 
 from matte_link.errors import CleanplateError
+from matte_link.plain_text import printable_name
+
+_QUOTED = 60
+"""Characters that are quoted of a name that is too long."""
 
 
 class MatteError(CleanplateError):
     """A frame, a shot or a command cannot go on, for a reason that its user can mend."""
+
+
+def name_too_long(name: str) -> MatteError:
+    """The error for a file's name that no disk takes. Its end is quoted."""
+    return MatteError(
+        "name_too_long",
+        f"A name is too long for the disk: ...{printable_name(name)[-_QUOTED:]}.",
+        "Choose a shorter one: most disks take 255 bytes for a file or a folder, and 4096 for a whole path.",
+    )
 
 
 class MatteCancelled(Exception):

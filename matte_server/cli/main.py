@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Any
 from matte_link.errors import LinkError
 from matte_link.files import disk_words
 
-from ..errors import MatteError, report_of
+from ..errors import MatteError, name_too_long, report_of
 from ..io.library_output import libraries_silenced
 from . import console
 from .interruption import Interruption
@@ -173,6 +174,8 @@ def _failed(error: Exception) -> int | None:
         report = report_of(error)
         console.complain(f"{report.message} {report.hint}", report.code)
         return console.BAD_INPUT
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return _failed(name_too_long(str(error.filename or "")))
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError | TimeoutError):
         console.complain(disk_words(error), "disk_error")
         return console.BAD_INPUT

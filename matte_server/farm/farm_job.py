@@ -19,6 +19,7 @@ from ..errors import MatteError
 from ..io.colour_config import luts_of
 from ..io.media import is_video
 from ..shots.arguments import PATH, SHOT_ARGUMENTS, SWITCH, ShotArgument, ShotOrder
+from ..shots.named_paths import written_name
 from ..shots.plan import frame_numbers, looped_files
 from ..shots.plate_solve import solve_inputs
 from ..shots.shot import Shot, shot_inputs
@@ -166,7 +167,8 @@ def argument_words(argument: ShotArgument, value: object, flags: Sequence[str]) 
     if argument.kind == SWITCH:
         return [*flags]
     if argument.kind == PATH:
-        return [*flags, PathWord(name=argument.parameter, path=absolute(str(value)), help=_description(argument))]
+        path = written_name(absolute(str(value)))
+        return [*flags, PathWord(name=argument.parameter, path=path, help=_description(argument))]
     # One word: a number may begin with a dash.
     return [f"{flags[0]}={value}"]
 

@@ -34,19 +34,28 @@ from .video_planes import rgb_of, unsupported_matrix
 
 VIDEO_SUFFIXES = (
     ".mov",
+    ".qt",
     ".mp4",
     ".m4v",
+    ".f4v",
     ".mkv",
     ".webm",
     ".avi",
     ".mxf",
     ".mts",
     ".m2ts",
+    ".m2t",
     ".ts",
     ".mpg",
     ".mpeg",
+    ".mpe",
+    ".m2v",
+    ".vob",
     ".3gp",
+    ".3g2",
     ".wmv",
+    ".asf",
+    ".flv",
 )
 _RATE_IN_NANOSECONDS = Fraction(1, 1000000)
 """Part of a rate by which it is wrong where a Matroska file states a picture's duration, in nanoseconds."""

@@ -30,6 +30,7 @@ from ..errors import MatteError
 from ..io import exr
 from .frame_partition import FramePartition
 from .inputs import ShotInputs
+from .movie_size import MovieSize
 from .outputs import Leftovers, comp_stamp, pass_stamp, write_comp, write_matte, write_movies, write_pass
 from .plan_checks import check_model
 from .plate_solve import PlateSolve
@@ -94,7 +95,7 @@ class _SentFrame:
 
 
 class _AllFramesFail(MatteError):
-    """No frame can be made as the options are."""
+    """No frame, or no video of the frames, can be made as the options are."""
 
 
 class _ShotRun:
@@ -121,6 +122,7 @@ class _ShotRun:
         self._samples = samples
         self._requests = ShotRequests(shot, server, pictures, solve)
         self._leftovers = Leftovers()
+        self._movie_size = MovieSize(shot.movies)
         self._reports: dict[int, FrameReport] = {}
         self._preparing: deque[Future[PreparedFrame | FrameReport]] = deque()
         self._at_server: dict[str, _SentFrame] = {}
@@ -146,6 +148,8 @@ class _ShotRun:
             self._tell_of_samples()
             self._send()
             self._collect()
+            if problem := self._movie_size.problem:
+                raise _AllFramesFail("mixed_sizes", *problem)
             if not (more or self._preparing or self._at_server or self._writing):
                 return
             answer = self._client.receive(_POLL_S)
@@ -300,6 +304,7 @@ class _ShotRun:
     def _end(self, report: FrameReport) -> None:
         self._order.close(report.frame)
         self._reports[report.frame] = report
+        self._movie_size.note(report)
         self._listener(report)
 
 

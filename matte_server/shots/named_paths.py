@@ -1,11 +1,12 @@
 """What names of files mean in job files, on the command line and in a farm's jobs: one rule for all of them.
 
-``$SHOW`` and ``${SHOW}`` are variables of the environment, ``~`` is the user's folder. A shell does the same, but
-not between the quotes that a name such as ``'$SHOW/plate.$F4.exr'`` needs, and not in a file.
+``$SHOW`` and ``${SHOW}`` are variables of the environment, ``$$`` is a ``$``, ``~`` is the user's folder. A shell
+does the same, but not between the quotes that a name such as ``'$SHOW/plate.$F4.exr'`` needs, and not in a file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -14,7 +15,8 @@ from matte_link.sequence import FramePattern, is_number_at
 
 from ..errors import MatteError
 
-_VARIABLE = re.compile(r"\$(?:\{([^{}]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+_VARIABLE = re.compile(r"\$(?:\$|\{([^{}]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+"""A variable, or the ``$$`` that stands for a ``$``."""
 _FOLDERS = re.compile(rf"(?<=[/{re.escape(os.sep)}])")
 """Where one folder of a path ends and the next begins."""
 
@@ -44,6 +46,19 @@ def with_variables(name: str, folder: Path = Path()) -> str:
     return path
 
 
+def written_name(path: str) -> str:
+    """A name that :func:`with_variables` takes for ``path`` on any machine, whatever $ is in it."""
+    with contextlib.suppress(MatteError):
+        if with_variables(path) == path:
+            return path
+    *folders, name = _FOLDERS.split(path)
+    doubled = (
+        "$$" if character == "$" and not is_number_at(name, place) else character
+        for place, character in enumerate(name)
+    )
+    return "".join(folders).replace("$", "$$") + "".join(doubled)
+
+
 def _is_set(part: str) -> bool:
     """Whether the whole name of a folder is a variable that is set. Earlier versions made folders that are called
     $SHOW, which must not stand in for the show's own."""
@@ -56,6 +71,8 @@ def _variable_of(found: re.Match[str]) -> str:
 
 
 def _value(found: re.Match[str], name: str) -> str:
+    if found.group() == "$$":
+        return "$"
     variable = _variable_of(found)
     is_in_file_name = found.string[-1] not in ("/", os.sep)
     if is_in_file_name and is_number_at(found.string, found.start()):
@@ -66,7 +83,7 @@ def _value(found: re.Match[str], name: str) -> str:
         raise MatteError(
             "not_set",
             f"{name} names the environment variable {variable}, which {how}.",
-            "Set it, or write its value.",
+            "Set it, or write its value, or $$ for a $ of the name.",
         )
     return value
 

@@ -4,6 +4,7 @@ has the model."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections import Counter
@@ -13,7 +14,7 @@ from pathlib import Path
 from matte_link.messages import Pong
 from matte_link.options import BUILT_IN_MODELS, MatteOptions
 
-from ..errors import MatteError
+from ..errors import MatteError, name_too_long
 from ..io import exr
 from ..io.colour import ALIASES, check_config, check_space
 from ..io.media import is_video
@@ -166,7 +167,8 @@ def check_new(output: Path, may_overwrite: bool) -> None:
 
 
 def check_writable(path: Path, hint: str) -> None:
-    """Raises ``MatteError("cannot_write", ...)`` where no file can be written there. Its folder need not exist."""
+    """Raises ``MatteError`` where no file can be written there: cannot_write, or name_too_long. Its folder need not
+    exist."""
     if not _is_writable(path):
         raise MatteError("cannot_write", f"{path} cannot be written; nothing was started.", hint)
 
@@ -184,8 +186,9 @@ def _is_writable(path: Path) -> bool:
         # Only a file that is made shows what a disk allows that is mounted to be read, and the system's folders.
         with tempfile.TemporaryFile(dir=folder):
             return True
-    except OSError:
-        # Also where the name is too long for the disk.
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise name_too_long(str(path)) from None
         return False
 
 

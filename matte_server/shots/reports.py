@@ -12,8 +12,9 @@ from matte_link.options import MatteOptions
 
 REPORT_HEAD = {"format": "cleanplate report", "version": 1}
 """What a report in JSON begins with; the version changes where a program that reads it could fail."""
-ALL_FRAMES_FAIL = frozenset(("missing_weights", "bad_weights", "unknown_model", "bad_ocio_config"))
-"""Codes of failures that come from the options alone, as the server finds them at the first frame."""
+ALL_FRAMES_FAIL = frozenset(("missing_weights", "bad_weights", "unknown_model", "bad_ocio_config", "mixed_sizes"))
+"""Codes of failures that lie in the order, not in the server: what its options name, as the server finds at the
+first frame, and plates of several sizes for one video."""
 MEASURING = "measuring alignment"
 """The stage in which frames spread over the shot are compared with the clean plate, before the first is sent."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -235,3 +236,39 @@ def test_a_truncated_video_says_so(tmp_path: Path) -> None:
     with pytest.raises(MatteError, match=r"truncated: it ends after \d pictures") as raised:
         VideoReader(path)
     assert raised.value.code == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "codec"),
+    [
+        ("a.qt", "mov", "mpeg4"),
+        ("a.f4v", "f4v", "libx264"),
+        ("a.flv", "flv", "flv"),
+        ("a.3g2", "3g2", "mpeg4"),
+        ("a.asf", "asf", "wmv2"),
+        ("a.m2t", "mpegts", "mpeg2video"),
+        ("a.m2v", "mpeg2video", "mpeg2video"),
+        ("a.vob", "vob", "mpeg2video"),
+        ("a.mpe", "mpeg", "mpeg1video"),
+    ],
+)
+def test_other_suffixes_of_the_same_containers(tmp_path: Path, name: str, container: str, codec: str) -> None:
+    """They were taken for stills."""
+    levels = [0.2, 0.7, 0.3, 0.8, 0.4]
+    # A few kilobytes are what FFmpeg needs to know a transport stream.
+    texture = np.random.default_rng(1).uniform(-0.1, 0.1, (48, 64, 1)).repeat(3, -1)
+    with av.open(str(tmp_path / name), "w", format=container) as file:
+        stream: Any = file.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 64, 48, "yuv420p", 3000000
+        for number, level in enumerate(levels):
+            code = (255 * (level + texture)).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(code, "rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    assert media.is_video(tmp_path / name)
+    with VideoReader(tmp_path / name) as video:
+        assert (video.facts.frames, video.facts.rate) == (5, 25)
+        found = [float(video.read(number).rgb.mean()) for number in range(1, 6)]
+    # Means of pictures: what is left is 8 bits and quantisation, 0.003 in the worst of these codecs.
+    assert np.allclose(found, levels, atol=0.005)

@@ -19,8 +19,10 @@ from matte_server.cli.shot_flags import (
     order_from,
 )
 from matte_server.errors import MatteError
+from matte_server.farm.farm_job import PathWord, argument_words
+from matte_server.shots.arguments import SHOT_ARGUMENTS, ShotOrder
 from matte_server.shots.job_file import read_job
-from matte_server.shots.named_paths import named_path, with_variables
+from matte_server.shots.named_paths import named_path, with_variables, written_name
 from matte_server.shots.option_files import with_whole_paths
 
 
@@ -52,6 +54,10 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("~p.exr", "~p.exr"),
         ("price 5$.exr", "price 5$.exr"),
         ("$5/p.exr", "$5/p.exr"),
+        ("$$SHOW/m.####.exr", "$SHOW/m.####.exr"),
+        ("a/$${SHOW}/$$shot_1.$F4.exr", "a/${SHOW}/$shot_1.$F4.exr"),
+        ("$$$SHOW.exr", "$/shows/kite.exr"),
+        ("$$$$x.exr", "$$x.exr"),
     ],
 )
 def test_what_a_name_means(name: str, path: str) -> None:
@@ -144,6 +150,35 @@ def test_one_rule_for_job_files_command_line_and_farm(tmp_path: Path) -> None:
         )
     assert (of_job.plate, of_job.clean) == (of_line.plate, of_line.clean)
     assert of_job.output == str(tmp_path / "sh010" / "m.####.exr")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a/$SHOW/m.####.exr",
+        "/a/${x}/m$y.$F4.exr",
+        "/a/$F4/m.$F.exr",
+        "/a$$b/$$c.exr",
+        "/a/5$.exr",
+        "/a/m.exr",
+        "/$/$",
+    ],
+)
+def test_a_name_for_a_path_with_dollars_means_that_path_on_any_machine(path: str) -> None:
+    assert named_path(written_name(path)) == path
+
+
+def test_a_farms_task_writes_to_a_folder_with_a_dollar() -> None:
+    """The job holds the name that the task takes for that folder."""
+    order = ShotOrder(plate="/p.####.exr", clean="/c.exr", output=named_path("/out/$$SHOW/m.####.exr"))
+    words: list[str] = []
+    for argument in SHOT_ARGUMENTS:
+        if argument.on_farm:
+            each = argument_words(argument, getattr(order, argument.name), [argument.task_flag])
+            words += [word.path if isinstance(word, PathWord) else word for word in each]
+    task = argparse.ArgumentParser()
+    add_task_flags(task)
+    assert order_from(task.parse_args([*words, "--frames=1"]), MatteOptions()).output == "/out/$SHOW/m.####.exr"
 
 
 def test_files_of_options_follow_the_same_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from matte_server.shots.outputs import SCREEN
 from tests.matte_server.io.test_media import with_sound
 from tests.matte_server.video_files import PRORES_422_HQ
 
-from .conftest import SIZE, disc, plate_of, wall
+from .conftest import SIZE, ShotFiles, disc, plate_of, save, wall
 
 RATE = Fraction(24000, 1001)
 
@@ -107,3 +108,24 @@ def test_a_frame_that_a_video_does_not_have_is_refused_unless_it_is_held(
     assert list(tmp_path.glob("m.*.exr")) == []
     assert cli.main([*words, "--clean-end", "hold"]) == 0
     assert len(list(tmp_path.glob("m.*.exr"))) == 4
+
+
+@pytest.mark.parametrize("is_comp", [False, True], ids=["matte", "comp"])
+def test_frames_of_two_sizes_end_a_video_as_soon_as_the_second_is_seen(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str], is_comp: bool
+) -> None:
+    """It was said when all frames were done."""
+    shot = make_shot(3)
+    save(shot.folder / "plate.1002.exr", plate_of(wall(), 1)[:-20])
+    movie = shot.folder / "m.mov"
+    words = [*shot.command(), "--server", server.endpoint.address]
+    words += ["--background", shot.clean, "--comp", str(movie)] if is_comp else ["-o", str(movie)]
+    assert cli.main(words) == 2
+    printed = " ".join(capsys.readouterr().err.split())
+    sizes = [f"frame 1001 is {SIZE[1]} x {SIZE[0]}", f"frame 1002 {SIZE[1]} x {SIZE[0] - 20}"]
+    assert "(mixed_sizes)" in printed and "cannot hold frames of two sizes" in printed
+    assert all(size in printed for size in sizes)
+    assert ("Name --comp such as" if is_comp else "are kept in m.mov.frames") in printed
+    assert not movie.exists()
+    done = shot.folder / "out" / "matte.1001.exr" if is_comp else shot.folder / "m.mov.frames" / "matte.1001.exr"
+    assert exr.is_whole(done)
