@@ -218,6 +218,6 @@ def test_a_cineon_file_in_columns_is_refused_and_one_of_luminance_is_grey(tmp_pa
     # Cineon has the first sample in the highest bits, of grey pictures too.
     words = values[..., 0] << 22 | values[..., 1] << 12 | values[..., 2] << 2
     path.write_bytes(bytes(data[:2048]) + words.astype(">u4").tobytes())
-    data = path.read_bytes()
-    path.write_bytes(data[:20] + struct.pack(">I", len(data)) + data[24:])
+    grey = path.read_bytes()
+    path.write_bytes(grey[:20] + struct.pack(">I", len(grey)) + grey[24:])
     assert float(np.abs(exr.read_image(path).rgb - code[..., :1]).max()) < 0.0006  # half a step of 10 bits

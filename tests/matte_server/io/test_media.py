@@ -268,7 +268,7 @@ def test_other_suffixes_of_the_same_containers(tmp_path: Path, name: str, contai
         file.mux(stream.encode(None))
     assert media.is_video(tmp_path / name)
     with VideoReader(tmp_path / name) as video:
-        assert (video.facts.frames, video.facts.rate) == (5, 25)
+        assert (video.facts.frames, video.facts.rate) == (5, Fraction(25))
         found = [float(video.read(number).rgb.mean()) for number in range(1, 6)]
     # Means of pictures: what is left is 8 bits and quantisation, 0.003 in the worst of these codecs.
     assert np.allclose(found, levels, atol=0.005)

@@ -165,5 +165,5 @@ def test_a_name_that_is_too_long_is_refused_before_its_folder_exists(tmp_path: P
     """It was found out after the frames were made."""
     with pytest.raises(MatteError) as refused:
         check_writable(tmp_path / "new" / name.format(300 * "x"), "Name another -o.")
-    assert refused.value.code == "cannot_write"
+    assert refused.value.code == "name_too_long"
     check_writable(tmp_path / "new" / name.format(30 * "x"), "")
