@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from matte_link.seen_files import Seen, read_contents
+from matte_link.seen_files import SeenTogether
 
 
 class BackgroundComparison:
@@ -15,11 +15,11 @@ class BackgroundComparison:
 
     def __init__(self, done: Callable[[str], object]) -> None:
         self._done = done
-        self._wanted: dict[str, list[Seen]] = {}
+        self._wanted: dict[str, list[SeenTogether]] = {}
         self._is_reading = False
         self._lock = threading.Lock()
 
-    def want(self, name: str, files: Sequence[Seen]) -> None:
+    def want(self, name: str, files: Sequence[SeenTogether]) -> None:
         """Has these files read for a name, in place of those that were left of it."""
         with self._lock:
             self._wanted[name] = list(files)
@@ -39,6 +39,6 @@ class BackgroundComparison:
                 if not files:
                     del self._wanted[name]
             if files:
-                read_contents(files[0])
+                files[0].read_contents()
             else:
                 self._done(name)

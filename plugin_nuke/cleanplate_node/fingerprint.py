@@ -9,6 +9,7 @@ sources of the frames before and after. The makers of results are compared apart
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional, Protocol
@@ -16,11 +17,10 @@ from typing import Any, Optional, Protocol
 from matte_link.file_witness import were_touched
 from matte_link.options import MatteOptions
 from matte_link.result_key import OTHER, SAME, UNKNOWN, FrameSources, digest, result_key
-from matte_link.seen_files import Seen, known_contents, sizes_of
+from matte_link.seen_files import NOTHING_SEEN, SeenTogether
 
 from .frame_reach import NodeInTime
 from .knob_text import all_pairs
-from .source_files import stamp_of
 
 # Knobs of how a node looks in the graph and what it is called; they do not change its picture.
 _COSMETIC = frozenset(
@@ -166,7 +166,7 @@ class FrameKey:
     driven: str = ""
     needs_hashes: bool = field(default=False, compare=False)
     witness: str = field(default="", compare=False)
-    seen: Seen = field(default=None, compare=False, repr=False)
+    seen: SeenTogether = field(default=NOTHING_SEEN, compare=False, repr=False)
     sizes: str = field(default="", compare=False)
     content: str = field(default="", compare=False)
 
@@ -190,9 +190,9 @@ class FrameKey:
         if not self.were_put_again(made):
             return SAME
         have_same_times = self.files == made.files
-        if not made.content or sizes_of(self.seen) != made.sizes:
+        if not made.content or self.seen.sizes != made.sizes:
             return UNKNOWN if have_same_times else OTHER
-        content = known_contents(self.seen)
+        content = self.seen.known_contents()
         if not content:
             return OTHER if content == "" and not have_same_times else UNKNOWN
         return SAME if content == made.content else OTHER
@@ -200,7 +200,7 @@ class FrameKey:
     def can_be_compared(self, made: FrameKey) -> bool:
         """Whether to read the files would tell if they are those that a result was ``made`` from."""
         is_open = self.compared_files(made) == UNKNOWN and bool(made.content)
-        return is_open and known_contents(self.seen) is None
+        return is_open and self.seen.known_contents() is None
 
     def differs(self, made: FrameKey, compare_hashes: bool = True) -> bool:
         """Whether the sources are known to be others than those that a result was ``made`` from. An empty hash is
@@ -229,7 +229,7 @@ def _marked(kept: str, found: str) -> str:
 
 def frame_key(
     hashes: Iterable[Sequence[int]],
-    files: list[Seen],
+    files: SeenTogether,
     kept: str = "",
     options: str = "",
     driven: str = "",
@@ -245,7 +245,7 @@ def frame_key(
     known = all(numbers)
     return FrameKey(
         hashes=_marked(kept, digest(numbers)) if known else "",
-        files=digest(stamp_of(files)),
+        files=files.stamps,
         options=options,
         driven=driven,
         needs_hashes=needs_hashes,
@@ -265,5 +265,11 @@ def with_neighbours(own: FrameKey, around: Sequence[Optional[FrameKey]]) -> Fram
         around=_marked(kept, digest(hashes)) if known else "",
         driven=driven,
         needs_hashes=own.needs_hashes or any(one.needs_hashes for one in around if one),
-        seen=[own.seen, *(one.seen if one else None for one in around)],
+        seen=_together(own.seen, *(one.seen if one else NOTHING_SEEN for one in around)),
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _together(*parts: SeenTogether) -> SeenTogether:
+    """Behind a retime it is the same whole sequence for each frame and those beside it."""
+    return SeenTogether([one.seen for one in parts])

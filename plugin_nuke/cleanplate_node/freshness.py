@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Optional
 
 from matte_link.errors import LinkError
-from matte_link.seen_files import read_contents
 from matte_link.sequence import format_frames
 
 from . import graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
@@ -106,10 +105,10 @@ class ShownResult:
     def _read(self, pairs: Sequence[tuple[FrameKey, FrameKey]]) -> bool:
         """Of keys that results were made from, each with that of now: has those files read that tell whether it is
         the same. Returns whether they are being read in the background."""
-        files = [key.seen for made, key in pairs if key.can_be_compared(made)]
+        files = list(dict.fromkeys(key.seen for made, key in pairs if key.can_be_compared(made)))
         if self._waits:
             for one in files:
-                read_contents(one)
+                one.read_contents()
         elif files:
             _comparison.want(host.full_name(self._node), files)
         return bool(files) and not self._waits

@@ -75,7 +75,7 @@ def knobs() -> tuple[KnobSpec, ...]:
             name="status",
             kind="text",
             label="Status",
-            help="What the node knows of its result.",
+            help="Whether the result is up to date, and what to do where it is not.",
             default="not processed",
         ),
         *_range_knobs(),
@@ -161,9 +161,9 @@ def _process_buttons() -> list[KnobSpec]:
             "Make the matte of the current frame, then those of the frames around it.",
             new_line=True,
         ),
-        _button("process_range", "Process range", "Make the mattes of the frame range that lack one."),
+        _button("process_range", "Process range", "Make the mattes of the frame range that are missing or stale."),
         _button("cancel", "Cancel", "Stop; finished frames stay."),
-        _button("retry", "Retry failed", "Try the frames again that failed last time."),
+        _button("retry", "Retry failed", "Process the failed frames again."),
     ]
 
 

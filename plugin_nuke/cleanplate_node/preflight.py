@@ -10,7 +10,6 @@ from matte_link.client import MatteClient
 from matte_link.errors import CancelledError
 from matte_link.messages import Pong
 from matte_link.options import MatteOptions
-from matte_link.seen_files import read_contents
 
 from . import generations, host, makers, manifest, panel, range_plan
 from .fingerprint import FrameKey
@@ -70,6 +69,8 @@ def preflight(
         plan = replace(plan, own_options=own, priority=priority)
         keys = SourceKeys(sources, options, () if quietly else read)
         plan = _with_frames(plan, frames, options, force, keys, quietly)
+        # A long range takes a while to be looked at. What was overwritten meanwhile is in the keys: once more.
+        reload_overwritten(sources, read)
         pixels = _pixels(sources.feeds[0] or node)
     range_plan.check_room(plan.folder, pixels, plan.plates())
     return plan
@@ -130,7 +131,7 @@ def _compare_files(folder: str, keys: Mapping[tuple[int, str], FrameKey]) -> Non
     ]
     bar = host.ProgressBar("Cleanplate: comparing the inputs") if touched else None
     for done, record in enumerate(touched):
-        read_contents(keys[record.frame, record.view].seen)
+        keys[record.frame, record.view].seen.read_contents()
         if bar is not None:
             bar.show(100 * done // len(touched), f"frame {record.frame}")
             if bar.cancelled():

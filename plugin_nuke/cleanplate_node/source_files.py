@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from matte_link.seen_files import Seen, look_at, with_each
+from matte_link.seen_files import Seen, SeenTogether, look_at, stamp_of
 
-from .frame_reach import Chosen, FrameMap
+from .frame_reach import SAME_FRAME, Chosen, FrameMap
 
+_NEAREST = "nearest frame"
+"""What a Read's ``on_error`` may say."""
+_VIDEOS = (".mov", ".mp4", ".m4v", ".avi", ".mxf", ".mkv", ".webm", ".mpg", ".r3d", ".braw", ".gif")
 _NUMBER = re.compile(r"%0?(\d*)d|#+")
-
-
-def stamp_of(seen: Seen) -> object:
-    """What the key of a frame has of its files: of each its time in nanoseconds and its size."""
-    return with_each(seen, lambda file: [file.modified_ns, file.size])
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,8 @@ class SourceFile:
 
     ``pattern`` has the frame number as ``%04d`` or ``####`` and the view as ``%V``. ``frames`` are the first and
     last frame of a Read, which shows at the frames ``before`` and ``after`` them what the two say; None for other
-    files. ``on_error`` is what a Read shows in place of a file that does not exist. ``has_own_frames`` says that
-    the file of a frame does not have that frame's number; ``is_made_by_tcl``, that the pattern is what TCL made of
-    the node's text.
+    files. ``on_error`` is what a Read shows in place of a file that does not exist. ``takes`` says which
+    file's number a frame has; ``is_made_by_tcl``, that the pattern is what TCL made of the node's text.
     """
 
     pattern: str
@@ -40,14 +37,17 @@ class SourceFile:
     before: str = "hold"
     after: str = "hold"
     on_error: str = "error"
-    has_own_frames: bool = False
+    takes: FrameMap = SAME_FRAME
     is_made_by_tcl: bool = False
 
 
 def frame_file(pattern: str, frame: int, view: str) -> str:
     """The file of one frame and view: ``%04d`` or ``####``, ``%V`` or ``%v``."""
-    named = pattern.replace("%V", view).replace("%v", view[:1])
-    return _NUMBER.sub(lambda match: _number(match, frame), named)
+    return _NUMBER.sub(lambda match: _number(match, frame), _in_view(pattern, view))
+
+
+def _in_view(pattern: str, view: str) -> str:
+    return pattern.replace("%V", view).replace("%v", view[:1])
 
 
 def name_by_script(pattern: str, script: str) -> str:
@@ -87,19 +87,20 @@ class FileStamps:
         self._chosen = chosen
         self._seen: dict[str, Seen] = {}
         self._sequences: dict[tuple[SourceFile, str], Seen] = {}
+        self._numbered: dict[tuple[str, str], dict[int, str]] = {}
         self._joined: dict[
-            tuple[tuple[SourceFile, int], ...], tuple[list[tuple[SourceFile, Seen]], list[Seen]]
+            tuple[tuple[SourceFile, int], ...], tuple[list[tuple[SourceFile, Seen]], SeenTogether]
         ] = {}
         """By the identity of what was seen, which is kept beside: so no other object can have it."""
 
-    def of(self, frame: int, view: str) -> list[Seen]:
+    def of(self, frame: int, view: str) -> SeenTogether:
         """The files behind one frame and view as they are, each once, in the order of their names. Where names
-        were made by TCL, last of all which file each has become."""
+        were made by TCL, last of all which file each has become. Frames that have the same ones share them."""
         found = [(file, self._of_file(file, maps, frame, view)) for file, maps in self._seen_at(frame, view)]
         # Behind a retime it is the same whole sequence at every frame.
         known = tuple((file, id(one)) for file, one in found)
         if known not in self._joined:
-            self._joined[known] = found, _joined(found)
+            self._joined[known] = found, SeenTogether(_joined(found))
         return self._joined[known][1]
 
     def are_known(self, frame: int, view: str) -> bool:
@@ -127,7 +128,9 @@ class FileStamps:
         """The frames and views of a file that count, each once; None for all frames of a view."""
         places: dict[tuple[Optional[int], str], None] = {}
         for each in sorted(maps, key=FrameMap.order):
-            at = None if file.has_own_frames or each.is_any else each.at(frame)
+            at = None if each.is_any or file.takes.is_any else file.takes.at(each.at(frame))
+            if at is not None and file.takes != SAME_FRAME and not _is_in_range(file, at):
+                at = None  # no document says what it shows before and after its own range then
             seen = each.views(view, self._views) if "%v" in file.pattern.lower() else (view,)
             places.update(dict.fromkeys((at, one) for one in seen))
         return [(at, seen) for at, seen in places if at is None or (None, seen) not in places]
@@ -137,7 +140,19 @@ class FileStamps:
         if shown is None:
             return "black"
         found = self._look(frame_file(file.pattern, shown, view))
-        return found if found is not None or file.on_error == "error" else file.on_error
+        if found is None and file.on_error != "error":
+            return self._nearest(file, shown, view) if file.on_error == _NEAREST else file.on_error
+        is_another = shown != frame and found is not None and _holds_frames(file.pattern)
+        return [shown, found] if is_another else found
+
+    def _nearest(self, file: SourceFile, frame: int, view: str) -> Seen:
+        """What a Read may show in place of a frame without a file: the one before it or the one after it, since no
+        document says which it takes where both are as near. None where there is neither."""
+        numbers = [number for number in self._names(file.pattern, view) if _is_in_range(file, number)]
+        before = max((number for number in numbers if number < frame), default=None)
+        after = min((number for number in numbers if number > frame), default=None)
+        found = [self._look(frame_file(file.pattern, one, view)) for one in (before, after) if one is not None]
+        return [_NEAREST, *found] if found else None
 
     def _of_sequence(self, file: SourceFile, view: str) -> Seen:
         """All files of a sequence that exist, in the range of the Read where that is about their numbers."""
@@ -146,20 +161,19 @@ class FileStamps:
         return self._sequences[file, view]
 
     def _listed(self, file: SourceFile, view: str) -> Seen:
-        path = Path(file.pattern.replace("%V", view).replace("%v", view[:1]))
-        number = _NUMBER.search(path.name)
-        if number is None:
+        path = Path(_in_view(file.pattern, view))
+        if _NUMBER.search(path.name) is None:
             return self._look(str(path))
-        wanted = re.compile(
-            re.escape(path.name[: number.start()]) + r"(-?\d+)" + re.escape(path.name[number.end() :])
-        )
-        try:
-            there = [one.name for one in path.parent.iterdir()]
-        except OSError:
-            return None
-        matches = [match for match in map(wanted.fullmatch, there) if match and _is_in_range(file, int(match[1]))]
-        names = sorted(match[0] for match in matches)
+        is_about_files = file.takes == SAME_FRAME
+        numbered = self._names(file.pattern, view).items()
+        names = sorted(name for number, name in numbered if not is_about_files or _is_in_range(file, number))
         return [[name, self._look(str(path.parent / name))] for name in names] or None
+
+    def _names(self, pattern: str, view: str) -> dict[int, str]:
+        """The names of the files of a sequence that exist, by their numbers."""
+        if (pattern, view) not in self._numbered:
+            self._numbered[pattern, view] = _names_there(Path(_in_view(pattern, view)))
+        return self._numbered[pattern, view]
 
     def _look(self, path: str) -> Seen:
         if path not in self._seen:
@@ -170,8 +184,26 @@ class FileStamps:
         return self._seen[path]
 
 
+def _holds_frames(pattern: str) -> bool:
+    """Whether it is more than one picture, which a still is not, whatever its Read's range is. Which of them is
+    seen counts: files of an archive may have the same time and size, and a video is one file."""
+    return _NUMBER.search(pattern) is not None or pattern.lower().endswith(_VIDEOS)
+
+
+def _names_there(path: Path) -> dict[int, str]:
+    number = _NUMBER.search(path.name)
+    if number is None:
+        return {}
+    wanted = re.compile(re.escape(path.name[: number.start()]) + r"(-?\d+)" + re.escape(path.name[number.end() :]))
+    try:
+        there = [one.name for one in path.parent.iterdir()]
+    except OSError:
+        return {}
+    return {int(match[1]): match[0] for match in map(wanted.fullmatch, there) if match}
+
+
 def _is_in_range(file: SourceFile, frame: int) -> bool:
-    return file.frames is None or file.has_own_frames or file.frames[0] <= frame <= file.frames[1]
+    return file.frames is None or file.frames[0] <= frame <= file.frames[1]
 
 
 def _joined(found: Sequence[tuple[SourceFile, Seen]]) -> list[Seen]:

@@ -10,7 +10,7 @@ from typing import Optional
 from matte_link.errors import CancelledError
 from matte_link.options import MatteOptions
 from matte_link.result_key import digest
-from matte_link.seen_files import SeenFile, files_in, witness_of_files
+from matte_link.seen_files import SeenFile, files_in
 
 from . import fingerprint, graph, host, range_plan
 from .colour import SentColour
@@ -115,8 +115,8 @@ class NodeSources:
         for node, one, maps in zip(self.upstream.nodes, self.upstream.facts, self._reached):
             if one.files and maps:
                 stamps = FileStamps(one.files, [maps] * len(one.files), self._chosen, views)
-                seen = (stamps.of(*at) for at in range_plan.all_pairs(frames, views))
-                yield node, {file for each in seen for file in files_in(each)}
+                seen = {stamps.of(*at) for at in range_plan.all_pairs(frames, views)}
+                yield node, {file for each in seen for file in files_in(each.seen)}
 
     def _chosen(self, switch: int, frame: int) -> Optional[float]:
         """The input that a Switch upstream takes at a frame, by its number; None where Nuke does not tell, or there
@@ -199,7 +199,7 @@ class SourceKeys:
 
     def _key(self, frame: int, view: str) -> fingerprint.FrameKey:
         key = self._without_witness(frame, view)
-        return replace(key, witness=witness_of_files(files_in(key.seen)))
+        return replace(key, witness=key.seen.witness)
 
     def _without_witness(self, frame: int, view: str) -> fingerprint.FrameKey:
         own = self._alone(frame, view, self._options.digest(frame))

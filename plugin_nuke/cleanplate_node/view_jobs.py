@@ -11,7 +11,7 @@ from matte_link.diagnostics import warnings_of
 from matte_link.job import MatteJob
 from matte_link.job_events import FrameDone, FrameFailed, JobEvent, JobFinished
 from matte_link.result_key import MAKER, Maker
-from matte_link.seen_files import Seen, read_contents, sizes_of
+from matte_link.seen_files import SeenTogether
 from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 
 from . import manifest
@@ -115,7 +115,7 @@ class ViewJobs:
         self._patience_s = patience_s
         self._clean_plate_history = clean_plate_history or CleanPlateHistory()
         self._used: list[Path] = []
-        self._unread: list[tuple[manifest.Record, Seen]] = []
+        self._unread: list[tuple[manifest.Record, SeenTogether]] = []
         self._plate_uses = PlateUses(())
         self._views = iter(plan.views)
         self._view = ""
@@ -176,7 +176,7 @@ class ViewJobs:
         if not self._unread:
             return False
         record, seen = self._unread.pop(0)
-        if content := read_contents(seen):
+        if content := seen.read_contents():
             manifest.amend(self.plan.folder, record, replace(record, content=content))
         return True
 
@@ -201,7 +201,7 @@ class ViewJobs:
             options=key.options,
             driven=key.driven,
             witness=key.witness,
-            sizes=sizes_of(key.seen),
+            sizes=key.seen.sizes,
         )
         if isinstance(event, FrameDone):
             self._clean_plate_history.add(self.plan.node_id, self._view, event.clean_digest)

@@ -6,9 +6,10 @@ A file that was copied, restored or unlocked has other times and may be the same
 
 from __future__ import annotations
 
+import functools
 import stat
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
@@ -55,42 +56,81 @@ def files_in(seen: Seen) -> Iterator[SeenFile]:
             yield from files_in(one)
 
 
-def sizes_of(seen: Seen) -> str:
-    """The digest of their sizes: where that is another, so are the files."""
-    return digest(with_each(seen, lambda file: file.size))
+def stamp_of(seen: Seen) -> object:
+    """What the key of a frame has of its files: of each its time in nanoseconds and its size."""
+    return with_each(seen, lambda file: [file.modified_ns, file.size])
 
 
-def witness_of_files(seen: Iterable[SeenFile]) -> str:
-    """What this machine has seen of them beside (:mod:`matte_link.file_witness`)."""
-    return witness_of({file.path: file.changed_ns for file in seen})
+class SeenTogether:
+    """All that a frame was ``seen`` to be made of. Frames may share it, as all frames behind a retime share a whole
+    sequence: what is made of it is made once."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.seen = seen
+        self._contents: Optional[str] = None
+        self._digests: dict[SeenFile, str] = {}
+
+    @functools.cached_property
+    def stamps(self) -> str:
+        """The digest of their times and sizes."""
+        return digest(stamp_of(self.seen))
+
+    @functools.cached_property
+    def sizes(self) -> str:
+        """The digest of their sizes: where that is another, so are the files."""
+        return digest(with_each(self.seen, lambda file: file.size))
+
+    @functools.cached_property
+    def witness(self) -> str:
+        """What this machine has seen of them beside (:mod:`matte_link.file_witness`)."""
+        return witness_of({file.path: file.changed_ns for file in self._files})
+
+    @functools.cached_property
+    def _files(self) -> list[SeenFile]:
+        return list(dict.fromkeys(files_in(self.seen)))
+
+    @functools.cached_property
+    def _are_too_large(self) -> bool:
+        return sum({file.path: file.size for file in self._files}.values()) > MOST_BYTES
+
+    def known_contents(self) -> Optional[str]:
+        """The digest of their contents: None where one was not read in this state, empty where one cannot be, or
+        all are too large."""
+        if self._contents is None:
+            if self._are_too_large:
+                self._contents = ""
+            elif self._are_read():
+                found = self._digests
+                self._contents = digest(with_each(self.seen, found.__getitem__)) if all(found.values()) else ""
+        return self._contents
+
+    def read_contents(self) -> str:
+        """The same, after those were read that were not yet; empty where one cannot be, is another by now, or all
+        are too large."""
+        if self.known_contents() is None:
+            for file in self._files[len(self._digests) :]:
+                if _digest_of(file) is None:
+                    _note(file, _read(file))
+        return self.known_contents() or ""
+
+    def _are_read(self) -> bool:
+        """Begins with the first that was not when it was asked before: that is once for each frame."""
+        for file in self._files[len(self._digests) :]:
+            found = _digest_of(file)
+            if found is None:
+                return False
+            self._digests[file] = found
+        return True
 
 
-def known_contents(seen: Seen) -> Optional[str]:
-    """The digest of their contents: None where one was not read in this state, empty where one cannot be, or all
-    are too large."""
-    if _are_too_large(seen):
-        return ""
+NOTHING_SEEN = SeenTogether(None)
+
+
+def _digest_of(file: SeenFile) -> Optional[str]:
+    """The digest of a file that was read in this state; empty where it cannot be, None where it was not."""
     with _lock:
-        found = {file: _known.get(file.path) for file in files_in(seen)}
-    if any(one is None or one[0] != file for file, one in found.items()):
-        return None
-    digests = {file: one[1] for file, one in found.items() if one}
-    return digest(with_each(seen, digests.__getitem__)) if all(digests.values()) else ""
-
-
-def read_contents(seen: Seen) -> str:
-    """The same, after those were read that were not yet; empty where one cannot be, is another by now, or all are
-    too large."""
-    for file in () if _are_too_large(seen) else files_in(seen):
-        with _lock:
-            known = _known.get(file.path)
-        if known is None or known[0] != file:
-            _note(file, _read(file))
-    return known_contents(seen) or ""
-
-
-def _are_too_large(seen: Seen) -> bool:
-    return sum({file.path: file.size for file in files_in(seen)}.values()) > MOST_BYTES
+        known = _known.get(file.path)
+    return known[1] if known is not None and known[0] == file else None
 
 
 def look_at(path: str) -> Union[SeenFile, str]:

@@ -39,3 +39,11 @@ def looked_at(state: State, bench: ContractBench, node: nuke.Node) -> str:
     freshness.check(node, deep=False)
     until(state, lambda: "being read" not in bench.status(node))
     return bench.status(node)
+
+
+def expect_matte_there(bench: ContractBench, node: nuke.Node, frame: int, subject: int) -> None:
+    """The subject stands where it does at another frame: at its front too, where it does not at this one."""
+    picture = bench.result(node, frame)
+    bench.expect_matte(picture, subject)
+    x, y, radius = bench.truth[subject]
+    assert picture.at(round(x + radius - 3), round(y), "A") > 0.98

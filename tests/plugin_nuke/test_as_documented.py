@@ -9,6 +9,7 @@ import nuke
 import pytest
 from cleanplate_node import freshness, graph, host, node_options, sources, status_basis
 from cleanplate_node.bench import ContractBench
+from cleanplate_node.frame_reach import EVERY_FRAME
 from cleanplate_node.graph_scope import NO_VARIABLES
 from cleanplate_node.host import node as host_node
 from nuke._state import State
@@ -39,7 +40,8 @@ def test_the_frame_text_of_a_read_is_not_run_to_be_looked_at(bench: ContractBenc
     shot = bench.shot((1,))
     node = bench.node(shot, 1, 1)
     host.find_read(shot / "plate.%04d.exr")["frame"].setValue("[nonsense] + frame")
-    (file,) = [file for one in sources.sources_of(node).upstream.facts for file in one.files if file.has_own_frames]
+    files = [file for one in sources.sources_of(node).upstream.facts for file in one.files]
+    (file,) = [file for file in files if file.takes == EVERY_FRAME]
     assert file.pattern.endswith("plate.%04d.exr")
 
 

@@ -6,9 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from cleanplate_node import comparison
 from cleanplate_node.comparison import BackgroundComparison
-from matte_link.seen_files import Seen, known_contents, look_at, read_contents
+from matte_link.seen_files import SeenTogether, look_at
 
 _SOON_S = 60.0  # no time of the product's: a machine under load may need it
 
@@ -17,24 +16,26 @@ def test_each_name_is_said_once_when_its_last_files_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where other files are wanted for a name while its first ones are being read."""
-    seen: list[Seen] = []
+    seen: list[SeenTogether] = []
     for name in "abcd":
         (tmp_path / name).write_text(name)
-        seen.append(look_at(str(tmp_path / name)))
+        seen.append(SeenTogether(look_at(str(tmp_path / name))))
     goes_on, reading, over = threading.Event(), threading.Event(), threading.Event()
     said: list[tuple[str, list[bool]]] = []
 
-    def read(one: Seen) -> str:
+    def read(one: SeenTogether) -> str:
         reading.set()
         assert goes_on.wait(_SOON_S)
         return read_contents(one)
 
+    read_contents = SeenTogether.read_contents
+
     def done(name: str) -> None:
-        said.append((name, [known_contents(one) is not None for one in seen]))
+        said.append((name, [one.known_contents() is not None for one in seen]))
         if name == "last":
             over.set()
 
-    monkeypatch.setattr(comparison, "read_contents", read)
+    monkeypatch.setattr(SeenTogether, "read_contents", read)
     found = BackgroundComparison(done)
     found.want("first", seen[:2])
     assert reading.wait(_SOON_S)
@@ -57,7 +58,7 @@ def test_one_thread_reads_what_is_wanted_while_it_says_something(tmp_path: Path)
     def done(name: str) -> None:
         said.append((name, threading.get_ident()))
         if len(name) < 20:
-            found.want(name + "+", [look_at(str(tmp_path))])
+            found.want(name + "+", [SeenTogether(look_at(str(tmp_path)))])
         else:
             over.set()
 

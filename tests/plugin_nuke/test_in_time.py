@@ -32,6 +32,7 @@ from matte_link.endpoint import Endpoint
 from matte_link.job import MatteJob
 from matte_link.job_events import FrameDone
 from matte_link.options import MatteOptions
+from matte_link.seen_files import SeenTogether
 from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 from nuke._state import State
 
@@ -233,7 +234,7 @@ def test_switched_off_results_keep_their_folder_and_key(bench: ContractBench) ->
     options = {temporal: MatteOptions(erode=2.0, temporal=temporal) for temporal in (0.0, 0.1)}
     keys = {at: fingerprint.settings_key((), (), one, {"schema": 1}) for at, one in options.items()}
     assert keys[0.0] == "205ca7af7dfd9684e36d1466e210f1a0" and keys[0.1] != keys[0.0]
-    key = fingerprint.frame_key([[1, 2], [3]], [None])
+    key = fingerprint.frame_key([[1, 2], [3]], SeenTogether([None]))
     assert key == FrameKey("5f00e10443cb9ededcba224a458565af", "776cef04829d5d743f6a1bad2a143069")
     node = bench.node(grainy_shot(bench, (1, 2)), 1, 2)
     run.process(node, (1, 2))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import host, nk_text, node_options, preflight, sources
+from cleanplate_node import host, nk_text, node_options, plain_exr, preflight, sources
 from cleanplate_node.bench import ContractBench
 from cleanplate_node.range_plan import Refused
 from nuke._state import State
 
+from tests.plugin_nuke.pressing import expect_matte_there, looked_at, press
 from tests.plugin_nuke.whole_comp import overwrite
 
 
@@ -35,11 +37,25 @@ def test_a_local_copy_that_is_old_is_never_rendered(policy: str, lonely: Contrac
     plan(node)
 
 
-def test_what_was_rendered_of_a_precomp_counts_where_it_is_shown(lonely: ContractBench) -> None:
+def precomp_of(kind: str, shot: Path, plates: Path, *names: str) -> nuke.Node:
+    """A Precomp or LiveGroup that shows its Output, which is fed by the first of some Writes of ``plates``; the
+    other ones are of files of those names."""
+    holder = host.create(kind)
+    with host.inside(holder):
+        read = host.create("Read", file=f"{shot.as_posix()}/clean.exr", raw=True)
+        for name in ("plate", *names):
+            write = host.create("Write", file=f"{plates.as_posix()}/{name}.%04d.exr", name=f"Write_{name}")
+            host.connect(write, 0, read)
+        host.connect(host.create("Output"), 0, host.inner(holder, "Write_plate"))
+    return holder
+
+
+@pytest.mark.parametrize("kind", ["Precomp", "LiveGroup"])
+def test_what_was_rendered_of_a_precomp_counts_where_it_is_shown(kind: str, lonely: ContractBench) -> None:
     shot = lonely.shot((1, 2))
-    precomp = host.create("Precomp")
-    with host.inside(precomp):
-        nuke.createNode("Output").setInput(0, lonely.read(shot / "clean.exr", 1, 1))
+    for frame in (1, 2):
+        (shot / f"other.{frame:04d}.exr").write_bytes((shot / f"plate.{frame:04d}.exr").read_bytes())
+    precomp = precomp_of(kind, shot, shot, "other")
     node = lonely.node_on(precomp, None)
 
     def key(frame: int = 1) -> tuple[str, bool]:
@@ -47,18 +63,50 @@ def test_what_was_rendered_of_a_precomp_counts_where_it_is_shown(lonely: Contrac
         found = made.keys((frame,), ("main",))[frame, "main"]
         return found.files, found.needs_hashes
 
-    before = key()
-    overwrite(shot / "plate.0001.exr")
-    assert key() == before
-    precomp["output"].setValue(f"{shot.as_posix()}/plate.%04d.exr")
-    precomp["useOutput"].setValue(True)
-    assert key() == before, "its nodes are shown"
+    def changes(name: str) -> list[int]:
+        """The frames that change with the first one of a sequence."""
+        before = {frame: key(frame) for frame in (1, 2)}
+        overwrite(shot / f"{name}.0001.exr")
+        return [frame for frame, one in before.items() if key(frame) != one]
+
+    assert not changes("plate"), "its nodes are shown"
     precomp["reading"].setValue(True)
-    shown, other = key(), key(2)
-    overwrite(shot / "plate.0001.exr")
-    assert key() != shown and key(2) == other
-    precomp["useOutput"].setValue(False)
-    assert key()[1], "which file that is stands in the other script"
+    assert changes("plate") == [1] and not changes("other") and not key()[1]
+    precomp["output"].setValue("Write_other")
+    assert not changes("other")
+    precomp["useOutput"].setValue(True)
+    assert changes("other") == [1] and not changes("plate")
+    precomp["output"].setValue("Nowhere")
+    assert changes("plate") == [1], "there is no such node"
+    for name in ("plate", "other"):
+        nuke.delete(host.inner(precomp, f"Write_{name}"))
+    assert key()[1], "no node says which file that is"
+
+
+def rendered_again(kind: str, bench: ContractBench, shot: Path) -> nuke.Node:
+    """What shows the plates of a shot as a render that is read in place of its nodes."""
+    if kind == "Write":
+        clean = bench.read(shot / "clean.exr", 1, 1)
+        shown = host.create("Write", file=f"{shot.as_posix()}/plate.%04d.exr", reading=True)
+        host.connect(shown, 0, clean)
+        return shown
+    shown = precomp_of(kind, shot, shot)
+    host.set_value(shown, "reading", True)
+    return shown
+
+
+@pytest.mark.parametrize("kind", ["Write", "Precomp", "LiveGroup"])
+def test_a_render_that_was_rendered_again_is_read_again(kind: str, bench: ContractBench, window: State) -> None:
+    """As by a farm: Nuke keeps showing what it has read of it."""
+    shot = bench.shot((1,))
+    shown = rendered_again(kind, bench, shot)
+    node = bench.node_on(shown, bench.read(shot / "clean.exr", 1, 1), range_mode="custom", first=1, last=1)
+    assert press(window, bench, node) == "up to date, 1 done"
+    bench.expect_matte(bench.result(node, 1), 1)
+    plain_exr.write(shot / "plate.0001.exr", bench.plate(9, bench.clean()))
+    assert looked_at(window, bench, node) == "stale: the sources of frame 1 changed"
+    assert press(window, bench, node) == "up to date, 1 done"
+    expect_matte_there(bench, node, 1, 9)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from hypothesis import strategies as st
 from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint
 from matte_link.job_events import FrameDone, FrameFailed, FrameProgress, FrameStarted, JobFinished
 from matte_link.options import MatteOptions
+from matte_link.seen_files import SeenTogether
 from matte_link.tasks import LocalFile
 
 
@@ -360,11 +361,13 @@ def test_the_panel_picture_shows_every_knob_that_is_not_folded_away() -> None:
 
 def test_what_was_not_compared_is_not_known_to_equal() -> None:
     """A result from before driven knobs were recorded, and a neighbour that only Nuke's hashes can tell."""
-    made = fingerprint.frame_key([(1,)], [[1, 2]], driven="values")
-    before = fingerprint.frame_key([(1,)], [[1, 2]])
+    made = fingerprint.frame_key([(1,)], SeenTogether([[1, 2]]), driven="values")
+    before = fingerprint.frame_key([(1,)], SeenTogether([[1, 2]]))
     assert made.is_known_to_equal(made)
     assert not made.differs(before) and not made.is_known_to_equal(before)
-    plain, text = (fingerprint.frame_key([()], [[1, 2]], needs_hashes=needs) for needs in (False, True))
+    plain, text = (
+        fingerprint.frame_key([()], SeenTogether([[1, 2]]), needs_hashes=needs) for needs in (False, True)
+    )
     for beside, is_known in ((plain, True), (text, False)):
         key = fingerprint.with_neighbours(plain, [beside, None])
         assert key.is_known_to_equal(key) == is_known

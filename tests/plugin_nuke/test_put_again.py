@@ -7,20 +7,20 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import nuke
 import pytest
 from cleanplate_node import (
+    fingerprint,
     freshness,
     host,
     manifest,
     node_options,
     overwritten,
     plain_exr,
-    preflight,
     sources,
     view_jobs,
 )
@@ -29,7 +29,7 @@ from matte_link import seen_files
 from matte_link.result_key import SAME
 from nuke._state import State
 
-from tests.plugin_nuke.pressing import looked_at, press, until
+from tests.plugin_nuke.pressing import expect_matte_there, looked_at, press, until
 
 Put = Callable[[Path, Path], object]
 # The clock of a disk counts in steps of the kernel, of 10 ms at most.
@@ -53,14 +53,6 @@ def put_again(target: Path, picture: plain_exr.PlainImage, put: Put = shutil.cop
     os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
     after = target.stat()
     assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns), "the test's own premise"
-
-
-def expect_matte_there(bench: ContractBench, node: nuke.Node, frame: int, subject: int) -> None:
-    """The subject stands where it does at another frame: at its front too, where it does not at this one."""
-    picture = bench.result(node, frame)
-    bench.expect_matte(picture, subject)
-    x, y, radius = bench.truth[subject]
-    assert picture.at(round(x + radius - 3), round(y), "A") > 0.98
 
 
 @pytest.mark.parametrize("put", [over_it, in_its_place, shutil.copy2])
@@ -137,6 +129,26 @@ def test_a_read_is_reloaded_once(bench: ContractBench, window: State, monkeypatc
     assert [version_of(node, at) for at in (0, 1)] == [1, 1]
 
 
+def test_a_file_that_is_overwritten_while_the_range_is_looked_at(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its Read was found to show it, and before it is in the key of its frame."""
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1)
+    press(window, bench, node)
+    look = sources._hashes
+
+    def look_slowly(feeds: dict[str, nuke.Node], frames: Sequence[int]) -> dict[int, dict[str, tuple[int, ...]]]:
+        found = look(feeds, frames)
+        plain_exr.write(shot / "plate.0001.exr", bench.plate(9, bench.clean()))
+        monkeypatch.setattr(sources, "_hashes", look)
+        return found
+
+    monkeypatch.setattr(sources, "_hashes", look_slowly)
+    assert press(window, bench, node) == "up to date, 1 done"
+    expect_matte_there(bench, node, 1, 9)
+
+
 def test_a_reload_that_nuke_refuses_stops_nothing(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     read = host.input_of(node, 0)
@@ -150,7 +162,33 @@ def test_a_reload_that_nuke_refuses_stops_nothing(bench: ContractBench, window: 
     read["reload"].action = refuses  # type: ignore[attr-defined]  # the stand-in's
     assert press(window, bench, node) == "up to date, 1 done"
     press(window, bench, node)
-    assert len(tries) == 2, "it is tried again"
+    assert len(tries) == 4, "it is tried again"
+    plain_exr.write(bench.folder / "shot/plate.0001.exr", bench.plate(9, bench.clean()))
+    for _ in range(2):
+        assert press(window, bench, node) == (
+            "Nuke does not reload Read1, and would render an older picture of the file. "
+            "Press Reload there, in a LiveGroup once that is made editable, or open the script again."
+        )
+    read["reload"].action = read._reload  # type: ignore[attr-defined]
+    assert press(window, bench, node) == "up to date, 1 done"
+    expect_matte_there(bench, node, 1, 9)
+
+
+def test_no_old_picture_of_a_published_live_group_passes_for_a_new_one(bench: ContractBench, window: State) -> None:
+    """A Reload may do nothing there; what was never read is read as it is."""
+    shot = bench.shot((1,))
+    live = host.create("LiveGroup", published=True)
+    with host.inside(live):
+        read = bench.read(shot / "plate.%04d.exr", 1, 1)
+        host.connect(host.create("Output"), 0, read)
+    node = bench.node_on(live, bench.read(shot / "clean.exr", 1, 1), range_mode="custom", first=1, last=1)
+    assert press(window, bench, node) == "up to date, 1 done"
+    plain_exr.write(shot / "plate.0001.exr", bench.plate(9, bench.clean()))
+    assert press(window, bench, node).startswith("Nuke does not reload LiveGroup1.Read1, and would render")
+    bench.expect_matte(bench.result(node, 1), 1)
+    host.set_value(live, "published", False)
+    assert press(window, bench, node) == "up to date, 1 done"
+    expect_matte_there(bench, node, 1, 9)
 
 
 def test_the_artists_own_values_are_not_read_over(bench: ContractBench, window: State) -> None:
@@ -265,6 +303,47 @@ def test_the_frame_alone_is_made_again(bench: ContractBench, window: State) -> N
     assert manifest.has_result(folder, 1, "main", replace(key, witness=""))
 
 
+@pytest.mark.parametrize("temporal", [0.0, 0.5])
+def test_what_all_frames_share_is_compared_once(
+    temporal: float, lonely: ContractBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a retime each of a thousand frames is made of a thousand files."""
+    frames = range(1, 31)
+    for name in (*(f"plate.{frame:04d}.exr" for frame in frames), "clean.exr"):
+        (lonely.folder / name).write_text(name)
+    retime = host.create("Retime")
+    host.connect(retime, 0, lonely.read(lonely.folder / "plate.%04d.exr", 1, 30))
+    clean = lonely.read(lonely.folder / "clean.exr", 1, 1)
+    node = lonely.node_on(retime, clean, range_mode="custom", first=1, last=30, temporal=temporal)
+
+    def keys_now() -> dict[tuple[int, str], fingerprint.FrameKey]:
+        return sources.SourceKeys(sources.sources_of(node), node_options.options_of(node), ()).keys(
+            frames, ("main",)
+        )
+
+    made = {
+        at: replace(key, sizes=key.seen.sizes, content=key.seen.read_contents()) for at, key in keys_now().items()
+    }
+    for frame in frames:
+        (lonely.folder / f"plate.{frame:04d}.exr").touch()
+    asked: list[seen_files.SeenFile] = []
+    look_up = seen_files._digest_of
+
+    def count(file: seen_files.SeenFile) -> str | None:
+        asked.append(file)
+        return look_up(file)
+
+    monkeypatch.setattr(seen_files, "_digest_of", count)
+    now = keys_now()
+    assert all(key.can_be_compared(made[at]) for at, key in now.items())
+    for key in now.values():
+        key.seen.read_contents()
+    assert all(key.is_known_to_equal(made[at]) for at, key in now.items())
+    # 31 files, once for each question: of the first, the last and all frames between, which with smoothing in time
+    # have others beside them; each of these asks for its first file until that is read.
+    assert len(asked) <= 31 * 3 * 3 + 3 * len(frames), len(asked)
+
+
 @pytest.mark.parametrize("kind", ["Retime", "temporal"])
 def test_other_frames_that_count(kind: str, bench: ContractBench, window: State) -> None:
     """Behind a node that may take any frame every file counts, and with smoothing the frames beside."""
@@ -361,16 +440,16 @@ def test_cancel_while_inputs_are_compared_changes_nothing(
     press(window, bench, node)
     folder = str(Path(bench.shown(node)).parent)
     before = manifest.read_all(folder)
-    asked: list[seen_files.Seen] = []
+    asked: list[seen_files.SeenTogether] = []
     for frame in (1, 2):
         (shot / f"plate.{frame:04d}.exr").touch()
 
-    def read(seen: seen_files.Seen) -> str:
+    def read(seen: seen_files.SeenTogether) -> str:
         asked.append(seen)
         window.tasks[-1].cancelled = True
         return ""
 
-    monkeypatch.setattr(preflight, "read_contents", read)
+    monkeypatch.setattr(seen_files.SeenTogether, "read_contents", read)
     with rendered() as plates:
         assert press(window, bench, node) == "Cancelled before anything was rendered."
     assert len(asked) == 1 and not plates and manifest.read_all(folder) == before

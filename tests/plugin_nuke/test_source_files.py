@@ -12,8 +12,8 @@ import pytest
 from cleanplate_node import freshness, host, preflight
 from cleanplate_node.bench import ContractBench
 from cleanplate_node.frame_reach import ANY_VIEW, EVERY_FRAME, SAME_FRAME, FrameMap
-from cleanplate_node.source_files import FileStamps, SourceFile, name_by_script, stamp_of
-from matte_link.seen_files import files_in
+from cleanplate_node.source_files import FileStamps, SourceFile, name_by_script
+from matte_link.seen_files import files_in, stamp_of
 from nuke._state import State
 
 from tests.plugin_nuke.pressing import overwrite, press
@@ -27,7 +27,7 @@ def test_the_files_of_other_views(tmp_path: Path) -> None:
     eyes, both = (SourceFile(pattern=f"{tmp_path}/{name}.%04d.exr") for name in ("%V", "both"))
 
     def stamps(file: SourceFile, seen: FrameMap, view: str) -> Any:
-        return stamp_of(FileStamps([file], [{seen}], views=("left", "right")).of(1, view))
+        return stamp_of(FileStamps([file], [{seen}], views=("left", "right")).of(1, view).seen)
 
     left, right = (stamps(eyes, SAME_FRAME, view) for view in ("left", "right"))
     assert left != right
@@ -63,7 +63,7 @@ def test_a_switch_with_keys_takes_another_file_on_each_frame(bench: ContractBenc
 
 
 def stamps_at(file: SourceFile, frame: int, *maps: FrameMap) -> Any:
-    return stamp_of(FileStamps([file], [maps or (SAME_FRAME,)]).of(frame, "main"))
+    return stamp_of(FileStamps([file], [maps or (SAME_FRAME,)]).of(frame, "main").seen)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,8 @@ def test_outside_its_range_a_read_shows_another_frame(mode: str, frame: int, sho
     for number in range(2, 5):
         (tmp_path / f"p.{number:04d}.exr").write_bytes(b"x" * number)
     file = SourceFile(f"{tmp_path}/p.####.exr", frames=(2, 4), before=mode, after=mode)
-    assert stamps_at(file, frame) == stamps_at(file, shown) != [None]
+    expected = stamps_at(file, shown)
+    assert stamps_at(file, frame) == (expected if shown == frame else [[shown, *expected]]) != [None]
 
 
 def test_black_and_other_words_stand_for_files(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_black_and_other_words_stand_for_files(tmp_path: Path) -> None:
     assert stamps_at(SourceFile(pattern, frames=(1, 2), after="black"), 3) == ["black"]
     assert stamps_at(SourceFile(pattern, frames=(1, 2), on_error="checkerboard"), 1) == ["checkerboard"]
     missing = FileStamps([SourceFile(pattern, frames=(1, 2))], [(SAME_FRAME,)])
-    assert missing.of(1, "main") == [None] and not missing.are_known(1, "main")
+    assert missing.of(1, "main").seen == [None] and not missing.are_known(1, "main")
     lut = FileStamps([SourceFile(pattern)], [(SAME_FRAME,)])
     assert lut.are_known(1, "main"), "only a Read must have a file"
     assert stamps_at(SourceFile(str(tmp_path)), 1) == ["folder"]
@@ -100,10 +101,125 @@ def test_where_any_frame_may_be_seen_all_in_the_range_count(tmp_path: Path) -> N
     assert stamps_at(file, 1, EVERY_FRAME) == before == stamps_at(file, 2, EVERY_FRAME, SAME_FRAME)
     os.utime(tmp_path / "p.0004.exr", (1, 1))
     assert stamps_at(file, 1, EVERY_FRAME) != before
-    shifted = SourceFile(f"{tmp_path}/p.%04d.exr", frames=(1, 4), has_own_frames=True)
+    shifted = SourceFile(f"{tmp_path}/p.%04d.exr", frames=(1, 4), takes=EVERY_FRAME)
     before = stamps_at(shifted, 1)
     os.utime(tmp_path / "p.0005.exr", (1, 1))
     assert stamps_at(shifted, 1) != before, "its range is not about the files' numbers"
+
+
+@pytest.mark.parametrize("near", [(2, 4), (2,), (4,)])
+def test_the_nearest_frame_stands_for_a_missing_one(near: tuple[int, ...], tmp_path: Path) -> None:
+    """Another picture there is another picture here."""
+    for number in (1, *near, 9):
+        (tmp_path / f"p.{number:04d}.exr").write_bytes(b"x" * number)
+    file = SourceFile(f"{tmp_path}/p.%04d.exr", frames=(2, 8), on_error="nearest frame")
+    before = stamps_at(file, 3)
+    assert len(before) == 1 and len(before[0]) == 1 + len(near)
+    for number in (1, 9):
+        os.utime(tmp_path / f"p.{number:04d}.exr", (1, 1))
+    assert stamps_at(file, 3) == before
+    os.utime(tmp_path / f"p.{near[-1]:04d}.exr", (1, 1))
+    assert stamps_at(file, 3) != before
+    stamps = FileStamps([file], [(SAME_FRAME,)])
+    assert stamps.are_known(3, "main")
+    for number in near:
+        (tmp_path / f"p.{number:04d}.exr").unlink()
+    assert FileStamps([file], [(SAME_FRAME,)]).of(3, "main").seen == [None], "Nuke shows an error"
+
+
+def test_a_video_that_is_looped_is_another_picture_than_one_that_is_held(tmp_path: Path) -> None:
+    """Its file is the same at all frames; a still's picture is, too."""
+    for name in ("a.mov", "a.exr"):
+        (tmp_path / name).write_text("x")
+    hold, loop = (SourceFile(f"{tmp_path}/a.mov", frames=(1, 9), after=mode) for mode in ("hold", "loop"))
+    assert stamps_at(hold, 10) != stamps_at(loop, 10)
+    assert stamps_at(hold, 9) == stamps_at(loop, 9) == stamps_at(hold, 2)
+    held, longer = (SourceFile(f"{tmp_path}/a.exr", frames=(1, last)) for last in (1, 9))
+    assert stamps_at(held, 5) == stamps_at(longer, 5), "the still's range was made longer"
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "taken"),
+    [
+        ("offset", "100", 103), ("offset", " -2 ", 1), ("offset", "+2", 5), ("start at", "1", 1003),
+        ("start at", "0", 1004), ("start_at", "1001", 3), ("expression", "frame+1", 4),
+        ("expression", "frame - 1", 2),
+        ("expression", "frame", 3), ("expression", "7", 7), ("expression", "0", 0), ("offset", "0", 3),
+        ("start at", "", 3), ("offset", "", 3),
+    ],
+)  # fmt: skip
+def test_which_file_a_read_takes(mode: str, text: str, taken: int, lonely: ContractBench) -> None:
+    """At frame 3, of files that begin with 1001 (user guide, Changing the Relation Between the Current Frame and
+    the Frame Read In)."""
+    first = 1001 if mode.startswith("start") else 1
+    read = lonely.read(lonely.folder / "p.%04d.exr", first, 1100)
+    host.set_value(read, "origfirst", first)
+    read["frame_mode"]._values.append("start_at")  # type: ignore[attr-defined]  # as scripts of tools have it
+    host.set_value(read, "frame_mode", mode)
+    host.set_value(read, "frame", text)
+    (file,) = [file for one in host.upstream([read]).facts for file in one.files]
+    assert file.takes.at(3) == taken and not file.takes.is_any
+
+
+@pytest.mark.parametrize(
+    ("mode", "text"),
+    [
+        ("expression", "frame/2"), ("expression", "frame+fps"), ("expression", "t"), ("expression", "frame*2"),
+        ("start at", "[value root.first_frame]"), ("offset", "1.5"), ("start at", "frame"), ("offset", "frame"),
+        ("start at", "1"),
+    ],
+)  # fmt: skip
+def test_a_read_of_which_it_is_not_known_takes_any_frame(mode: str, text: str, lonely: ContractBench) -> None:
+    """The last one is a range that was cut: two frames are its first."""
+    read = lonely.read(lonely.folder / "p.%04d.exr", 1001, 1100)
+    host.set_value(read, "frame_mode", mode)
+    host.set_value(read, "frame", text)
+    (file,) = [file for one in host.upstream([read]).facts for file in one.files]
+    assert file.takes == EVERY_FRAME
+
+
+def test_a_read_that_starts_at_another_frame_depends_on_that_file_alone(tmp_path: Path) -> None:
+    """At both ends of its range on all: no document says that it ends with the files."""
+    for number in range(11, 16):
+        (tmp_path / f"p.{number:04d}.exr").write_bytes(b"x" * number)
+    file = SourceFile(f"{tmp_path}/p.%04d.exr", frames=(11, 14), takes=FrameMap(later=10))
+    before = {frame: stamps_at(file, frame) for frame in (1, 2, 4, 5)}
+    os.utime(tmp_path / "p.0012.exr", (1, 1))
+    os.utime(tmp_path / "p.0015.exr", (1, 1))
+    after = {frame: stamps_at(file, frame) for frame in before}
+    assert [frame for frame in before if before[frame] != after[frame]] == [2, 5]
+    held = FileStamps([file], [(FrameMap(fixed=2),)])
+    assert stamp_of(held.of(77, "main").seen) == after[2], "behind a FrameHold too"
+
+
+@pytest.mark.parametrize(
+    ("knobs", "first", "overwritten", "changed"),
+    [
+        ({"on_error": "nearest frame"}, 1, 3, "frames 2-3"),
+        ({"frame_mode": "offset", "frame": "-1"}, 2, 1, "frame 2"),
+        ({"frame_mode": "start at", "frame": "0"}, 0, 3, "frame 2"),
+        ({"after": "bounce"}, 3, 1, "frame 5"),
+        ({"frame": "4-frame"}, 1, 3, "frames 1-3"),
+    ],
+)
+def test_another_file_than_that_of_the_frame_is_overwritten(
+    knobs: dict[str, Any], first: int, overwritten: int, changed: str, bench: ContractBench, window: State
+) -> None:
+    """Over three frames of the files 1 to 3, of which the first case lacks the second."""
+    shot = bench.shot((1, 2, 3))
+    reads = bench.read(shot / "plate.%04d.exr", 1, 3), bench.read(shot / "clean.exr", 1, 1)
+    node = bench.node_on(*reads, range_mode="custom", first=first, last=first + 2)
+    for name, value in knobs.items():
+        host.set_value(reads[0], name, value)
+    if "on_error" in knobs:
+        (shot / "plate.0002.exr").unlink()
+    assert press(window, bench, node) == "up to date, 3 done"
+    assert freshness.check(node, deep=False).text == "up to date, 3 done"
+    shown = {1: 3, 2: 2, 3: 1} if knobs.get("frame") == "4-frame" else {5: 1} if "after" in knobs else {}
+    for frame, subject in shown.items():
+        bench.expect_matte(bench.result(node, frame), subject)
+    overwrite(shot / f"plate.{overwritten:04d}.exr")
+    assert freshness.check(node, deep=False).text == f"stale: the sources of {changed} changed"
 
 
 def with_slate(bench: ContractBench, text: str) -> nuke.Node:
@@ -297,7 +413,7 @@ def test_frames_with_the_same_time_and_size_are_two_files(tmp_path: Path) -> Non
         os.utime(tmp_path / f"plate.{frame:04d}.exr", (1, 1))
     file, held = SourceFile(pattern=f"{tmp_path}/plate.%04d.exr"), FrameMap(fixed=1)
     found = FileStamps([file, file, file], [{SAME_FRAME}, {held}, {held}]).of(2, "main")
-    assert [Path(one.path).name for one in files_in(found)] == ["plate.0001.exr", "plate.0002.exr"]
+    assert [Path(one.path).name for one in files_in(found.seen)] == ["plate.0001.exr", "plate.0002.exr"]
 
 
 @pytest.mark.parametrize(

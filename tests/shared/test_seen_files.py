@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 from matte_link import seen_files
-from matte_link.seen_files import Seen, files_in, known_contents, look_at, read_contents, sizes_of
+from matte_link.seen_files import Seen, SeenTogether, files_in, look_at
+
+
+def known_contents(seen: Seen) -> str | None:
+    return SeenTogether(seen).known_contents()
+
+
+def read_contents(seen: Seen) -> str:
+    return SeenTogether(seen).read_contents()
+
+
+def sizes_of(seen: Seen) -> str:
+    return SeenTogether(seen).sizes
 
 
 def seen_at(path: Path, text: str) -> Seen:
@@ -27,6 +39,20 @@ def test_contents_are_compared_wherever_and_whenever_files_were_written(tmp_path
     assert read_contents([copy, two]) == content != read_contents([two, copy])
     assert read_contents(["black", copy]) != read_contents(["hold", copy]) != read_contents([None, copy])
     assert sizes_of([one, two]) == sizes_of([two, one]) != sizes_of([one, "folder"])
+
+
+def test_files_that_are_read_one_by_one(tmp_path: Path) -> None:
+    """Whoever asks meanwhile is told when the last one is; what was read then stays known."""
+    files = [seen_at(tmp_path / name, name) for name in "abc"]
+    together = SeenTogether([*files, files[0], "black", None])
+    for number, file in enumerate(files):
+        assert together.known_contents() is None, number
+        assert read_contents(file)
+    content = together.known_contents()
+    assert content and content == read_contents([*files, files[0], "black", None]) != read_contents(files)
+    seen_at(tmp_path / "b", "another")
+    assert read_contents(look_at(str(tmp_path / "b"))) and together.known_contents() == content
+    assert together.stamps != SeenTogether(files).stamps and together.witness == SeenTogether(files).witness
 
 
 def test_a_file_that_is_another_by_now_has_no_content_of_then(tmp_path: Path) -> None:

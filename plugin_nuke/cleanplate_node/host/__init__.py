@@ -34,6 +34,7 @@ from .callbacks import (
 )
 from .node import (
     Node,
+    can_reload,
     evaluated,
     exists,
     frame_range,
@@ -132,6 +133,7 @@ __all__ = [
     "at_frames",
     "before_each_frame",
     "before_each_render",
+    "can_reload",
     "cancel_render",
     "changed_root_texts",
     "connect",

@@ -12,7 +12,9 @@ from ..knob_text import all_pairs
 Node = nuke.Node
 # "normally invisible knobs", which WRITE_ALL adds, count too: a gizmo may hide the knob that matters.
 _CHANGED = nuke.WRITE_ALL | nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT
-_ONLY_READ = ("Read", "DeepRead", "Vectorfield", "OCIOFileTransform")
+_COUNTS_RELOADS = ("Read", "DeepRead", "Vectorfield")
+"""Classes whose button Reload is ``knob version [expr [value version]+1]``."""
+_ONLY_READ = (*_COUNTS_RELOADS, "OCIOFileTransform")
 """Classes of which a reload changes nothing else. A Camera or an OCIOCDLTransform would put the file's numbers over
 the artist's, a Precomp makes its nodes anew, and a gizmo does what its house has written."""
 
@@ -141,16 +143,49 @@ def press(node: Node, name: str) -> None:
     knob.execute()
 
 
+def is_on(node: Node, name: str) -> bool:
+    """Whether a node has such a switch and it is on."""
+    knob = node.knob(name)
+    return knob is not None and bool(knob.value())
+
+
+def shows_its_render(node: Optional[Node]) -> bool:
+    """Whether it is a Precomp or LiveGroup that reads what was rendered of it, in place of its nodes."""
+    return isinstance(node, nuke.Precomp) and is_on(node, "reading")
+
+
+def can_reload(node: Node) -> bool:
+    """Whether :func:`reload` is for such a node."""
+    return _reload_button(node) is not None
+
+
+def _reload_button(node: Node) -> Optional[nuke.Script_Knob]:
+    """The button that has a node read its files again, and nothing else. What was rendered of a Precomp is read by
+    the Precomp, and named by a Write in it."""
+    holder = node.parent()
+    if "Write" in node.Class() and shows_its_render(holder) and not is_on(node, "reading"):
+        knob = holder.knob("reload_write") if holder is not None else None
+    else:
+        knob = node.knob("reload") if node.Class() in _ONLY_READ or is_on(node, "reading") else None
+    return knob if isinstance(knob, nuke.Script_Knob) else None
+
+
 def reload(node: Node) -> bool:
-    """Has a node read its files again; returns whether it did, which Nuke may refuse."""
-    knob = node.knob("reload")
-    if node.Class() not in _ONLY_READ or not isinstance(knob, nuke.Script_Knob):
-        return False
+    """Has a node read its files again; returns whether it did. Nuke may refuse it, and in a published LiveGroup, in
+    which nothing can be edited, no document says what a Reload does."""
+    before, button = _reloads(node), _reload_button(node)
     try:
-        knob.execute()
+        if button is not None:
+            button.execute()
     except (RuntimeError, ValueError):
         return False
-    return True
+    return before is None or _reloads(node) != before
+
+
+def _reloads(node: Node) -> Optional[int]:
+    """How often a node was reloaded; None where it does not say."""
+    knob = node.knob("version")
+    return int(knob.value()) if knob is not None and node.Class() in _COUNTS_RELOADS else None
 
 
 def keep_out_of_files(node: Node, name: str) -> None:

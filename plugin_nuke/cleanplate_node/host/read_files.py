@@ -2,59 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Optional
 
 import nuke
 
+from ..frame_reach import EVERY_FRAME, SAME_FRAME, FrameMap
 from ..graph_scope import GraphScope
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, as_typed, has_knob
+from .node import Node, as_typed, has_knob, is_on, shows_its_render
 from .script import root_evaluated
 from .texts import is_one_file_name
+from .walk import inside_of
+
+_SHIFTED = re.compile(r"frame(?:[+-]\d+)?\Z")
+_WHOLE = re.compile(r"[+-]?\d+\Z")
 
 
 def files_of(node: Node, knobs: str, scopes: Collection[GraphScope]) -> list[Optional[SourceFile]]:
     """The files that a node reads in each of the scopes that it is looked at with; None for one whose name at a
     frame is not known here. ``knobs`` is the text of its changed knobs."""
     found = [_file(node, knob, scope) for knob in _file_knobs(node, knobs) for scope in scopes]
-    if _shows_its_render(node):
-        found += [_rendered_file(node, scope) for scope in scopes]
+    if shows_its_render(node) and not any(_is_write(one) for one in inside_of(node)):
+        found.append(None)
     return found
 
 
 def _file_knobs(node: Node, knobs: str) -> list[nuke.File_Knob]:
-    """The names of files that the node reads. A Write reads where it is told to."""
+    """The names of files that the node reads. A Write reads where it is told to, or the Precomp that it is in is
+    told to read what was rendered of it."""
     names = {"file", *(name for name, _ in all_pairs(knobs))} - {"proxy", "icon"}
-    if _is_ours(node) or ("Write" in node.Class() and not _is_on(node, "reading")):
+    if _is_ours(node) or (_is_write(node) and not (is_on(node, "reading") or shows_its_render(node.parent()))):
         return []
     found = [node.knob(name) for name in sorted(names)]
     return [knob for knob in found if isinstance(knob, nuke.File_Knob) and as_typed(knob)]
 
 
-def _shows_its_render(node: Node) -> bool:
-    """Whether a Precomp or LiveGroup reads what was rendered of it, in place of its nodes."""
-    return isinstance(node, nuke.Precomp) and _is_on(node, "reading")
-
-
-def _rendered_file(node: Node, scope: GraphScope) -> Optional[SourceFile]:
-    """What was rendered of a Precomp that shows it, where its own panel names the file."""
-    knob = node.knob("output")
-    if not isinstance(knob, nuke.EvalString_Knob) or not (_is_on(node, "useOutput") and as_typed(knob)):
-        return None
-    pattern = _pattern(node, knob, scope)
-    return None if pattern is None else SourceFile(pattern=pattern, is_made_by_tcl="[" in as_typed(knob))
+def _is_write(node: Node) -> bool:
+    return "Write" in node.Class()
 
 
 def _is_ours(node: Node) -> bool:
     """Whether it is a Cleanplate node, of whose knobs only few change its picture: that is in its inner Read."""
     return has_knob(node, "node_id") and has_knob(node, "process_frame")
-
-
-def _is_on(node: Node, name: str) -> bool:
-    knob = node.knob(name)
-    return knob is not None and bool(knob.value())
 
 
 def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope) -> Optional[SourceFile]:
@@ -66,16 +58,42 @@ def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope) -> Optional[Sourc
     first, last, before, after, error = limits
     if knob.name() != "file" or first is None or last is None or before is None or after is None:
         return SourceFile(pattern=pattern, is_made_by_tcl=is_made)
-    shift = node.knob("frame")
     return SourceFile(
         pattern=pattern,
         frames=(int(first.value()), int(last.value())),
         before=str(before.value()),
         after=str(after.value()),
         on_error="error" if error is None else str(error.value()),
-        has_own_frames=shift is not None and as_typed(shift) not in ("", "0"),
+        takes=_numbers_taken(node, int(first.value())),
         is_made_by_tcl=is_made,
     )
+
+
+def _numbers_taken(node: Node, first: int) -> FrameMap:
+    """The number of the file that a Read takes at a frame (user guide, Changing the Relation Between the Current
+    Frame and the Frame Read In): a frame that is added, the frame where its first one is placed, or an
+    expression."""
+    knob, mode = node.knob("frame"), node.knob("frame_mode")
+    text = "" if knob is None else as_typed(knob).replace(" ", "")
+    if not text:
+        return SAME_FRAME
+    way = "" if mode is None else str(mode.value()).replace("_", " ")
+    if way == "expression" and _SHIFTED.match(text):
+        return FrameMap(later=int(text[len("frame") :] or 0))
+    if not _WHOLE.match(text):
+        return EVERY_FRAME
+    number = int(text)
+    # A range that was cut has two first frames, and no document says which one is placed.
+    start = first - number if _underlying_first(node) == first else None
+    known = {"offset": FrameMap(later=number), "expression": FrameMap(fixed=number)}
+    if start is not None:
+        known["start at"] = FrameMap(later=start)
+    return known.get(way, EVERY_FRAME)
+
+
+def _underlying_first(node: Node) -> Optional[int]:
+    knob = node.knob("origfirst")
+    return None if knob is None else int(knob.value())
 
 
 def _pattern(node: Node, knob: nuke.EvalString_Knob, scope: GraphScope) -> Optional[str]:

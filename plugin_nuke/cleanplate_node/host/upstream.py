@@ -18,7 +18,7 @@ from .node import Node, changed_knobs, identity, reads_an_old_copy
 from .read_files import files_of
 from .scopes import scope_around, seen_scopes
 from .texts import EvaluatedText, is_same_on_every_frame, texts_that_run
-from .walk import inputs_of, inside_of, visited
+from .walk import inputs_of, outputs_of, visited
 
 _SCOPES = "graph_scopes"
 
@@ -135,7 +135,7 @@ def _facts(
     files = files_of(node, knobs, scopes)
     driven = _driven(node, counted)
     scoped = tuple(name for name in driven if _names_variable(dict(counted)[name], scopes))
-    outputs = [place(one) for one in inside_of(node) if one.Class() == "Output"]
+    outputs = [place(one) for one in outputs_of(node)]
     return NodeFacts(
         kind=kind,
         knobs=knobs,

@@ -7,7 +7,7 @@ from typing import Optional
 
 import nuke
 
-from .node import Node, identity, input_of
+from .node import Node, as_typed, identity, input_of, is_on
 
 
 def visited(starts: Sequence[Optional[Node]]) -> dict[str, Node]:
@@ -51,6 +51,14 @@ def outside(node: Node) -> Optional[Node]:
 def inside_of(node: Node) -> list[Node]:
     """What a Group, LiveGroup or Precomp holds."""
     return [one for one in node.nodes() if one.Class() != "Viewer"] if isinstance(node, nuke.Group) else []
+
+
+def outputs_of(node: Node) -> list[Node]:
+    """The Output nodes of a Group. A Precomp may name a Write to be shown in their place (reference guide, Precomp,
+    output node)."""
+    named = node.knob("output") if isinstance(node, nuke.Precomp) and is_on(node, "useOutput") else None
+    chosen = [one for one in inside_of(node) if named is not None and one.name() == as_typed(named)]
+    return chosen or [one for one in inside_of(node) if one.Class() == "Output"]
 
 
 def _needs(node: Node) -> list[Node]:

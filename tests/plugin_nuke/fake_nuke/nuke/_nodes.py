@@ -107,6 +107,7 @@ def _write_knobs() -> list[k.Knob]:
         k.Enumeration_Knob("interleave", "", ["channels, layers and views", "channels and layers", "channels"]),
         *(k.PythonKnob(f"{when}{what}Render") for when in ("before", "after") for what in ("", "Frame")),
         k.Array_Knob("version"),
+        k.Script_Knob("reload"),
     ]
 
 
@@ -123,8 +124,14 @@ def _group_knobs() -> list[k.Knob]:
 
 
 def _script_knobs() -> list[k.Knob]:
-    """Of a Group whose nodes are in a file."""
-    rendered = [k.Boolean_Knob("reading"), k.Boolean_Knob("useOutput"), k.EvalString_Knob("output")]
+    """Of a Group whose nodes are in a file. ``output`` names the Write that is shown in place of the Output, where
+    ``useOutput`` is on (reference guide, Precomp)."""
+    rendered = [
+        k.Boolean_Knob("reading"),
+        k.Boolean_Knob("useOutput"),
+        k.EvalString_Knob("output"),
+        k.Script_Knob("reload_write"),
+    ]
     return [*_group_knobs(), k.File_Knob("file"), k.Array_Knob("version"), *rendered]
 
 
@@ -229,10 +236,10 @@ class Node:
         for knob in [*_common(), *(_KNOBS[kind]() if kind in _KNOBS else ())]:
             self._own(knob)
         self._take_house_defaults()
-        if kind == "Read":
-            reload = self._knobs["reload"]
-            assert isinstance(reload, k.Script_Knob)
-            reload.action = self._reload
+        for name in ("reload", "reload_write"):
+            reload = self._knobs.get(name)
+            if isinstance(reload, k.Script_Knob):
+                reload.action = self._reload
 
     def _take_house_defaults(self) -> None:
         """What a studio set with nuke.knobDefault, for knobs of a file type too, as in ``Write.exr.interleave``."""
@@ -423,7 +430,10 @@ class Node:
 
     def _range(self) -> tuple[int, int]:
         if self._kind == "Read":
-            return self._knobs["first"].value(), self._knobs["last"].value()
+            first, last = self._knobs["first"].value(), self._knobs["last"].value()
+            is_placed = self._knobs["frame_mode"].value() != "expression"
+            shift = _frame_taken(self, 0) if is_placed else 0
+            return first - shift, last - shift
         if self._kind == "FrameRange":
             return int(self._knobs["first_frame"].value()), int(self._knobs["last_frame"].value())
         found = [one._range() for one in self._feeding() if one is not None]
@@ -461,8 +471,8 @@ class Node:
             if not isinstance(knob, (k.Tab_Knob, k.Text_Knob, k.Script_Knob, k.Link_Knob)):
                 runs = isinstance(knob, k.EvalString_Knob) and not isinstance(knob, k.File_Knob)
                 own.append((name, str(knob.getValue() if runs else knob.value())))
-        if self._kind == "Read":
-            own.append(self._file(frame, view))
+        if self._kind == "Read" or self._reads_its_render():
+            own.append(self._file(_frame_taken(self, frame), view))
         seen = _SHOWN_FRAME[self._kind](self, frame) if self._kind in _SHOWN_FRAME else frame
         with _gsv.inside(self):
             own += [one._hash(seen, view) if one is not None else None for one in self._feeding()]
@@ -476,9 +486,22 @@ class Node:
     # -- pictures
 
     def _reload(self) -> None:
+        if self._is_published():
+            return
         self._knobs["version"]._value += 1
         state.edited()
         self._forget_pictures()
+
+    def _reads_its_render(self) -> bool:
+        return self._kind == "Write" and bool(self._knobs["reading"].value())
+
+    def _is_published(self) -> bool:
+        """Whether it is in a published LiveGroup, in which nothing can be edited (user guide, Overriding LiveGroup
+        Controls). No document says what a Reload does there, so it does nothing and says nothing."""
+        holder = self._group
+        while holder is not None and not (isinstance(holder, LiveGroup) and holder.published()):
+            holder = holder._group
+        return holder is not None
 
     def _forget_pictures(self) -> None:
         for key in [key for key in state.read_cache if key[0] == id(self)]:
@@ -497,9 +520,6 @@ class Node:
     def _named(self, frame: int, view: str, which: str) -> str:
         knob = self._knobs[which]
         assert isinstance(knob, k.File_Knob)
-        shift = self._knobs["frame"]._value
-        if shift and self._knobs["frame_mode"].value() == "offset":
-            frame += int(shift)
         text = knob.opened_at(frame).replace("%V", view).replace("%v", view[:1])
         text = re.sub(r"%0?(\d*)d", lambda match: f"{frame:0{int(match.group(1) or 1)}d}", text)
         text = re.sub(r"#+", lambda match: f"{frame:0{len(match.group(0))}d}", text)
@@ -569,6 +589,20 @@ class Group(Node):
 
 class Precomp(Group):
     """A Group whose nodes are those of another script."""
+
+    def _outputs(self) -> list[Node]:
+        named = self.node(str(self._knobs["output"]._value)) if self._knobs["useOutput"].value() else None
+        return [named] if named is not None else super()._outputs()
+
+    def _write(self) -> Node:
+        """What it reads the render of: the Write that it shows, or the one before its Output."""
+        (shown,) = self._outputs()
+        found: Node | None = shown
+        while found is not None and found._kind != "Write":
+            found = found.input(0)
+        if found is None:
+            raise RuntimeError(f"{self.fullName()}: there is no Write")
+        return found
 
 
 class LiveGroup(Precomp):
@@ -651,13 +685,15 @@ _SHOWN_FRAME: dict[str, Callable[[Node, int], int]] = {
 
 
 def _read(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    frame = _frame_taken(node, frame)
     first, last = node._knobs["first"].value(), node._knobs["last"].value()
     for outside, edge in ((frame < first, "before"), (frame > last, "after")):
         if outside:
             mode = node._knobs[edge].value()
             if mode == "black":
                 return black(FORMAT)
-            frame = first if edge == "before" else last
+            frame = _EDGE_FRAMES[mode](frame, first, last)
+            break
     has_proxy = proxy and bool(node._knobs["proxy"].value())
     path = node._file(frame, view, "proxy" if has_proxy else "file")
     key = (id(node), path)
@@ -672,12 +708,64 @@ def _read(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     return picture.half_size() if proxy and not has_proxy else picture
 
 
+def _frame_taken(node: Node, frame: int) -> int:
+    """The number of the file that a Read takes (user guide, Changing the Relation Between the Current Frame and the
+    Frame Read In)."""
+    text, mode = str(node._knobs["frame"]._value).replace(" ", ""), node._knobs["frame_mode"].value()
+    if not text:
+        return frame
+    if mode == "offset":
+        return frame + int(text)
+    if mode == "start at":
+        return frame - int(text) + int(node._knobs["first"].value())
+    if not re.fullmatch(r"(frame|[-+*/()\d])+", text):
+        raise RuntimeError(f"{node.fullName()}: syntax error in {text}")
+    return int(eval(text, {"frame": frame}))
+
+
+def _looped(frame: int, first: int, last: int) -> int:
+    return first + (frame - first) % (last - first + 1)
+
+
+def _bounced(frame: int, first: int, last: int) -> int:
+    """There and back, the ends once."""
+    order = [*range(first, last + 1), *range(last - 1, first, -1)]
+    return int(order[(frame - first) % len(order)])
+
+
+_EDGE_FRAMES: dict[str, Callable[[int, int, int], int]] = {
+    "hold": lambda frame, first, last: first if frame < first else last,
+    "loop": _looped,
+    "bounce": _bounced,
+}
+
+
 def _load(node: Node, path: str) -> Picture:
-    if not Path(path).is_file():
-        if node._knobs["on_error"].value() == "error":
-            raise RuntimeError(f"{node.fullName()}: {path}: No such file or directory")
-        return black(FORMAT)
-    return read_exr(Path(path))
+    if Path(path).is_file():
+        return read_exr(Path(path))
+    instead = node._knobs["on_error"].value()
+    if instead == "nearest frame":
+        near = _nearest(Path(path))
+        if near is not None:
+            return read_exr(near)
+    if instead in ("error", "nearest frame"):
+        raise RuntimeError(f"{node.fullName()}: {path}: No such file or directory")
+    picture = black(FORMAT)
+    return picture.with_pixels(picture.pixels + 0.5) if instead == "checkerboard" else picture
+
+
+def _nearest(missing: Path) -> Path | None:
+    """Of two that are as near the one after it."""
+    number = re.search(r"\d+(?=\D*$)", missing.name)
+    if number is None:
+        return None
+    stem, end = missing.name[: number.start()], missing.name[number.end() :]
+    found = {
+        int(match[1]): one
+        for one in missing.parent.glob(f"{stem}*{end}")
+        if (match := re.fullmatch(rf"{re.escape(stem)}(\d+){re.escape(end)}", one.name))
+    }
+    return found[min(found, key=lambda one: (abs(one - int(number[0])), -one))] if found else None
 
 
 def _passes(node: Node, frame: int, view: str, proxy: bool) -> Picture:
@@ -703,6 +791,29 @@ def _group(node: Node, frame: int, view: str, proxy: bool) -> Picture:
         raise RuntimeError(f"{node.fullName()} has {len(outputs)} Outputs")
     with _gsv.inside(node):
         return outputs[0]._produce(frame, view, proxy)
+
+
+def _write(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    return _rendered(node, node, frame, view) if node._reads_its_render() else node._fed(0, frame, view, proxy)
+
+
+def _precomp(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    assert isinstance(node, Precomp)
+    if node._knobs["reading"].value():
+        return _rendered(node, node._write(), frame, view)
+    return _group(node, frame, view, proxy)
+
+
+def _rendered(node: Node, write: Node, frame: int, view: str) -> Picture:
+    """What was rendered of it, as it was when it was first wanted."""
+    path = write._file(frame, view)
+    key = (id(node), path)
+    if key not in state.read_cache:
+        if not Path(path).is_file():
+            raise RuntimeError(f"{node.fullName()}: {path}: No such file or directory")
+        state.read_cache[key] = read_exr(Path(path))
+    picture: Picture = state.read_cache[key]
+    return picture
 
 
 def _keymix(node: Node, frame: int, view: str, proxy: bool) -> Picture:
@@ -801,7 +912,7 @@ def _constant(node: Node, frame: int, view: str, proxy: bool) -> Picture:
 
 _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Read": _read,
-    "Write": _passes,
+    "Write": _write,
     "Dot": _passes,
     "RotoPaint": _passes,
     "Output": _passes,
@@ -825,6 +936,7 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Constant": _constant,
     **dict.fromkeys(("Roto", "NoOp", "Reformat", "Tracker4", "ColorLookup", "Vectorfield", "Text2"), _passes),
     **dict.fromkeys(_GROUPS, _group),
+    **dict.fromkeys(("Precomp", "LiveGroup"), _precomp),
 }
 
 
