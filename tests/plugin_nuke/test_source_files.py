@@ -281,6 +281,7 @@ def test_a_text_whose_tcl_fails_has_no_value(bench: ContractBench, window: State
         "[python {nuke.root()['fps'].value()}]",
         "[numvalue Animated.white] at [numvalue root.fps]",
         "[numvalue Linked.white]",
+        "[numvalue Held.Animated2.white] at [numvalue root.fps]",
         "[value Other.message]",
         "[numvalue root.fps] of %04d",
     ],
@@ -289,6 +290,9 @@ def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window
     """A text that runs Python or TCL upstream: Nuke's hash tells it at the current frame, nothing does at the
     others."""
     host.set_key(host.create("Grade", name="Animated"), "white", 1, 1.0)
+    with host.inside(host.create("Group", name="Held")):
+        host.set_key(host.create("Grade", name="Animated2"), "white", 1, 1.0)
+    host.create("Grade", name="Animated2")
     host.set_expression(host.create("Grade", name="Linked"), "white", "root.fps")
     host.create("Text2", message="[python {nuke.root()['fps'].value()}]", name="Other")
     node = with_slate(bench, text)
@@ -303,6 +307,52 @@ def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window
     nuke.root()["fps"].setValue(24)
     host.press(host.find_read(bench.folder / "shot/plate.%04d.exr"), "reload")
     assert press(window, bench, node) == "up to date, 2 done", "hashes of before a reload tell nothing"
+
+
+@pytest.mark.parametrize(
+    ("link", "changed", "is_seen"),
+    [
+        ("parent.Tracker1.translate.x", "Tracker1.translate", True),
+        ("Tracker1.rotate + 1", "Tracker1.rotate", True),
+        ("root.Held.Grade1.white", "Held.Grade1.white", True),
+        ("Held.Grade1.white", "Held.Grade1.white", True),
+        ("parent.Tracker1.translate.x", "Tracker1.rotate", False),
+        ("Bezier1.Tracker1", "Tracker1.rotate", False),
+    ],
+)
+def test_a_shape_that_follows_another_node(link: str, changed: str, is_seen: bool, lonely: ContractBench) -> None:
+    """Its knob says nothing of an expression, and its text stays the same."""
+    host.create("Tracker4", name="Tracker1")
+    host.create("Grade", name="Grade1")
+    held = host.create("Group", name="Held")
+    with host.inside(held):
+        host.create("Grade", name="Grade1")
+    roto = host.create("Roto", curves=f"{{layer Root {{t x44e1 {{{link}}}}} {{v 0.1}}}}")
+    host.connect(roto, 0, lonely.read(lonely.folder / "p.%04d.exr", 1, 3))
+
+    def seen() -> list[list[object]]:
+        found = host.upstream([roto])
+        assert not any(one.has_text_that_runs for one in found.facts)
+        return [[knob.values_at(frame) for knob in found.driven] for frame in (1, 3)]
+
+    before = seen()
+    assert bool(before[0]) == link.startswith(("parent.", "Tracker", "root.", "Held."))
+    other = host.find("Grade1")
+    assert other is not None
+    host.set_value(other, "white", 7.0)
+    assert seen() == before, "one of the same name elsewhere"
+    owner, _, name = changed.rpartition(".")
+    node = host.inner(held, "Grade1") if "." in owner else host.find(owner)
+    assert node is not None
+    host.set_key(node, name, 3, 5.0)
+    after = seen()
+    assert (after[1] != before[1]) == is_seen
+
+
+def test_a_shape_that_follows_what_has_no_number_is_unknown(lonely: ContractBench) -> None:
+    host.create("Tracker4", name="Tracker1")
+    roto = host.create("Roto", curves="{t {parent.Tracker1.tracks.1.track_x}}")
+    assert [one.has_text_that_runs for one in host.upstream([roto]).facts] == [True]
 
 
 @pytest.mark.parametrize("directory", ["{folder}", "[python {nuke.script_directory()}]", "{folder}/shot"])

@@ -13,6 +13,18 @@ from .node import Node, as_typed
 _RUNS = re.compile(
     r"\[\s*(python|exec|value|numvalue|knob|expression|metadata|getenv|clock|date|frame)\b\s*([^\s\[\]]*)"
 )
+_NAMES = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*")
+_HOLD_CURVES = frozenset(
+    [
+        "RotoKnob",
+        "SplineKnob",
+        "PlanarSurfaceKnob",
+        "Table_Knob",
+        "LookupCurves_Knob",
+        "ControlPointCollection_Knob",
+    ]
+)
+"""Knobs with curves inside, each of which may be an expression (``AnimCurve.expressionString``)."""
 _VALUES = ("value", "numvalue")
 _CODE = ("python", "exec")
 _FRAME_OR_VIEW = ("#", "%")
@@ -66,29 +78,43 @@ def is_one_file_name(node: Node, text: str) -> bool:
 
 
 def _is_same(node: Node, command: str, argument: str) -> bool:
-    return command == "getenv" or (command in _VALUES and _is_constant(_named_knob(node, argument)))
+    return command == "getenv" or (command in _VALUES and _is_constant(named_knob(node, argument)))
 
 
-def _named_knob(node: Node, path: str) -> Optional[nuke.Knob]:
-    """The knob that TCL of a node names, such as ``root.name``, ``parent.gain`` or ``Grade1.white``; None where the
-    path is more than that."""
+def named_knob(node: Node, path: str) -> Optional[nuke.Knob]:
+    """The knob that TCL or an expression of a node names, such as ``root.name``, ``parent.gain``, ``Grade1.white``
+    or ``parent.Group1.Grade1.white``; None where the path is more than that."""
     *steps, name = path.split(".")
     # TCL knows a frame of its own, and a Read has a knob of that name.
     found: Optional[Node] = None if path == "frame" else node
-    for step in steps:
+    for number, step in enumerate(steps):
         if found is None:
             return None
-        found = _named_node(found, step)
+        found = _named_node(found, step, is_first=number == 0)
     return None if found is None else found.knob(name)
 
 
-def _named_node(node: Node, step: str) -> Optional[Node]:
-    if step == "root":
-        return nuke.root()
-    if step == "this":
-        return node
-    group = node.parent()
-    return group if step == "parent" or not isinstance(group, nuke.Group) else group.node(step)
+def _named_node(node: Node, step: str, is_first: bool) -> Optional[Node]:
+    """What a step of a path names: the first one a node beside this one, each other one a node inside of it."""
+    if step in ("root", "this", "parent"):
+        return {"root": nuke.root, "this": lambda: node, "parent": node.parent}[step]()
+    holder = node.parent() if is_first else node
+    return holder.node(step) if isinstance(holder, nuke.Group) else None
+
+
+def linked_paths(node: Node, counted: Sequence[tuple[str, str]]) -> list[str]:
+    """The knobs that expressions inside of other knobs name, as shapes of a Roto that follow a Tracker do. A knob
+    does not tell of these (``hasExpression``), and its own text stays the same where they change."""
+    found: dict[str, None] = {}
+    for name, value in counted:
+        knob = node.knob(name)
+        if knob is None or knob.Class() not in _HOLD_CURVES:
+            continue
+        for path in _NAMES.findall(value):
+            # ``Tracker1.translate.x`` is a field of a knob.
+            whole = [one for one in (path, path.rpartition(".")[0]) if named_knob(node, one) is not None]
+            found.update(dict.fromkeys(whole[:1]))
+    return list(found)
 
 
 def _is_constant(knob: Optional[nuke.Knob]) -> bool:

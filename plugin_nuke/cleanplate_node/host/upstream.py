@@ -17,7 +17,7 @@ from ..source_files import SourceFile
 from .node import Node, changed_knobs, identity, reads_an_old_copy
 from .read_files import files_of
 from .scopes import scope_around, seen_scopes
-from .texts import EvaluatedText, is_same_on_every_frame, texts_that_run
+from .texts import EvaluatedText, is_same_on_every_frame, linked_paths, named_knob, texts_that_run
 from .walk import inputs_of, outputs_of, visited
 
 _SCOPES = "graph_scopes"
@@ -28,13 +28,13 @@ class NodeFacts:
     """One node upstream.
 
     ``knobs`` is Nuke's text of its changed knobs, and what it is looked at with beside the variables around the
-    Cleanplate node. ``inputs`` are indices into the list of nodes that it is part
-    of, -1 for an input that is not connected; ``outputs`` are those of the Output nodes inside a Group. ``driven``
-    are the names of its knobs that expressions drive, of those that count for its picture, but for the ``scoped``
-    ones, whose expression names a Graph Scope Variable, so that its text counts, too. ``files`` are those that it
-    reads. ``evaluated`` are the names of those texts that count whose TCL has the same value on every frame;
-    ``has_text_that_runs`` says that another one, or the name of a file, is TCL or Python whose value at a frame is
-    not known here.
+    Cleanplate node. ``inputs`` are indices into the list of nodes that it is part of, -1 for an input that is not
+    connected; ``outputs`` are those of the nodes inside a Group that it shows. ``driven`` are the names of its knobs
+    that expressions drive, of those that count for its picture, but for the ``scoped`` ones, whose expression names a
+    Graph Scope Variable, so that its text counts, too. ``links`` are the paths of numbers elsewhere that expressions
+    inside of its other knobs name. ``files`` are those that it reads. ``evaluated`` are the names of those texts that
+    count whose TCL has the same value on every frame; ``has_text_that_runs`` says that another one, or the name of a
+    file, is TCL or Python whose value at a frame is not known here, or that one of the ``links`` is not.
     ``takes_project_format`` says that its format is the project's.
     """
 
@@ -43,6 +43,7 @@ class NodeFacts:
     inputs: tuple[int, ...]
     driven: tuple[str, ...] = ()
     scoped: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
     outputs: tuple[int, ...] = ()
     files: tuple[SourceFile, ...] = ()
     evaluated: tuple[str, ...] = ()
@@ -95,12 +96,23 @@ def upstream(starts: Iterable[Optional[Node]], around: GraphScope = NO_VARIABLES
     )
     pairs = list(zip(nodes.values(), facts))
     driven = [DrivenKnob(node[name]) for node, one in pairs for name in (*one.driven, *one.scoped)]
+    linked = [knob for node, one in pairs for knob in _numbers(node, one.links)]
     texts = [EvaluatedText(node[name]) for node, one in pairs for name in one.evaluated]
     indices = tuple(-1 if one is None else places[identity(one)] for one in chosen)
     switches = {index: _which(node, one) for index, (node, one) in enumerate(pairs) if one.kind in PICKING}
     return Upstream(
-        nodes=tuple(nodes.values()), facts=facts, starts=indices, driven=(*driven, *texts), switches=switches
+        nodes=tuple(nodes.values()),
+        facts=facts,
+        starts=indices,
+        driven=(*driven, *linked, *texts),
+        switches=switches,
     )
+
+
+def _numbers(node: Node, paths: Sequence[str]) -> list[DrivenKnob]:
+    """Those of the knobs at some paths whose values are known at any frame."""
+    found = [named_knob(node, path) for path in paths]
+    return [DrivenKnob(knob) for knob in found if isinstance(knob, nuke.Array_Knob)]
 
 
 def _which(node: Node, facts: NodeFacts) -> Optional[DrivenKnob]:
@@ -135,6 +147,7 @@ def _facts(
     files = files_of(node, knobs, scopes)
     driven = _driven(node, counted)
     scoped = tuple(name for name in driven if _names_variable(dict(counted)[name], scopes))
+    links = linked_paths(node, counted)
     outputs = [place(one) for one in outputs_of(node)]
     return NodeFacts(
         kind=kind,
@@ -142,11 +155,13 @@ def _facts(
         inputs=tuple(place(one) for one in inputs_of(node)),
         driven=tuple(name for name in driven if name not in scoped),
         scoped=scoped,
+        links=tuple(links),
         outputs=tuple(one for one in outputs if one >= 0),
         files=tuple(one for one in files if one is not None),
         evaluated=evaluated,
         has_text_that_runs=len(evaluated) < len(running)
         or None in files
+        or len(_numbers(node, links)) < len(links)
         or bool(scoped and set(scopes) != {scope_around(node)}),
         takes_project_format=_takes_project_format(node, knobs),
     )

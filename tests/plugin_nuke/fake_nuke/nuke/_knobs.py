@@ -301,6 +301,10 @@ class AColor_Knob(Array_Knob):
     pass
 
 
+class XY_Knob(Array_Knob):
+    """Both fields have one value here."""
+
+
 class ColorChip_Knob(Int_Knob):
     pass
 
@@ -444,7 +448,8 @@ class ChannelMask_Knob(Channel_Knob):
 
 
 class RotoKnob(Knob):
-    """Shapes and strokes, as text."""
+    """Shapes and strokes, as text. What expressions in it name is in it as text too (``AnimCurve.expressionString``
+    of nuke.curvelib); hasExpression says nothing of that."""
 
     def __init__(self, name: str, label: str = "", default: str = "") -> None:
         super().__init__(name, label, default)

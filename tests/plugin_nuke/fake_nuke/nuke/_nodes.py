@@ -180,7 +180,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "Dissolve": lambda: [k.Array_Knob("which")],
     "Constant": lambda: [k.AColor_Knob("color"), k.Format_Knob("format", "", PROJECT_FORMAT)],
     "Reformat": lambda: [k.Format_Knob("format", "", PROJECT_FORMAT)],
-    "Tracker4": lambda: [k.Table_Knob("tracks")],
+    "Tracker4": lambda: [k.Table_Knob("tracks"), k.XY_Knob("translate"), k.Double_Knob("rotate")],
     "ColorLookup": lambda: [k.LookupCurves_Knob("lut")],
     "Vectorfield": lambda: [k.File_Knob("vfield_file")],
     "Text2": lambda: [k.Multiline_Eval_String_Knob("message")],
