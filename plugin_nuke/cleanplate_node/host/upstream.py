@@ -28,13 +28,14 @@ class NodeFacts:
     """One node upstream.
 
     ``knobs`` is Nuke's text of its changed knobs, and what it is looked at with beside the variables around the
-    Cleanplate node. ``inputs`` are indices into the list of nodes that it is part of, -1 for an input that is not
-    connected; ``outputs`` are those of the nodes inside a Group that it shows. ``driven`` are the names of its knobs
-    that expressions drive, of those that count for its picture, but for the ``scoped`` ones, whose expression names a
-    Graph Scope Variable, so that its text counts, too. ``links`` are the paths of numbers elsewhere that expressions
-    inside of its other knobs name. ``files`` are those that it reads. ``evaluated`` are the names of those texts that
-    count whose TCL has the same value on every frame; ``has_text_that_runs`` says that another one, or the name of a
-    file, is TCL or Python whose value at a frame is not known here, or that one of the ``links`` is not.
+    Cleanplate node. ``inputs`` are indices into the list of nodes that it is part of, -1 for an input that is
+    not connected; ``outputs`` are those of the nodes inside a Group that it shows. ``driven`` are the names of
+    its knobs that expressions drive, of those that count for its picture, but for the ``scoped`` ones, whose
+    expression names a Graph Scope Variable, so that its text counts, too. ``links`` are the paths of numbers
+    elsewhere that expressions inside of its other knobs name. ``files`` are those that it reads. ``evaluated``
+    are the names of those texts that count whose TCL has the same value on every frame; ``has_text_that_runs``
+    says that another one, or the name of a file, is TCL or Python whose value at a frame is not known here, or
+    that one of the ``links`` is not.
     ``takes_project_format`` says that its format is the project's.
     """
 
