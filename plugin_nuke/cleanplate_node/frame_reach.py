@@ -97,6 +97,8 @@ _MOST_WAYS = 64
 """Of one node to another. Where Switches in a row make more of them, what they choose does not count."""
 _ANY_PREFIXES = ("OFX", "Particle", "C_")
 _ANY_VIEW_PREFIXES = ("OFXuk.co.thefoundry.ocula", "C_", "O_")
+_SHIFTED = re.compile(r"frame([+-]\d+)?\Z")
+_WHOLE_NUMBER = re.compile(r"[+-]?\d+\Z")
 _WHOLE = re.compile(r"-?\d+(?:\.0*)?\Z")
 
 
@@ -226,6 +228,22 @@ def _step_in_time(kind: str, knobs: Mapping[str, str]) -> FrameMap:
         frame = _whole(knobs.get("first_frame", knobs.get("firstFrame", "")))
         return EVERY_FRAME if frame is None or "increment" in knobs else FrameMap(fixed=frame)
     return EVERY_FRAME if kind in TAKE_ANY or kind.startswith(_ANY_PREFIXES) else SAME_FRAME
+
+
+def number_taken(mode: str, text: str, first: Optional[int]) -> FrameMap:
+    """The number of the file that a Read takes at a frame (user guide, Changing the Relation Between the Current
+    Frame and the Frame Read In): ``text`` is a number that is added, the frame where its ``first`` one is placed,
+    or an expression. ``first`` is None where it is not known."""
+    bare, way = text.replace(" ", ""), mode.replace("_", " ")
+    shifted = _SHIFTED.match(bare)
+    if not bare or (way == "expression" and shifted):
+        return FrameMap(later=int(shifted[1] or 0)) if shifted else SAME_FRAME
+    if not _WHOLE_NUMBER.match(bare):
+        return EVERY_FRAME
+    known = {"offset": FrameMap(later=int(bare)), "expression": FrameMap(fixed=int(bare))}
+    if first is not None:
+        known["start at"] = FrameMap(later=first - int(bare))
+    return known.get(way, EVERY_FRAME)
 
 
 def _number(text: str) -> Optional[float]:

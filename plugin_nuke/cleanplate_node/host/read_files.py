@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Optional
 
 import nuke
 
-from ..frame_reach import EVERY_FRAME, SAME_FRAME, FrameMap
+from ..frame_reach import SAME_FRAME, FrameMap, number_taken
 from ..graph_scope import GraphScope
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
@@ -16,9 +15,6 @@ from .node import Node, as_typed, has_knob, is_on, shows_its_render
 from .script import root_evaluated
 from .texts import is_one_file_name
 from .walk import inside_of
-
-_SHIFTED = re.compile(r"frame(?:[+-]\d+)?\Z")
-_WHOLE = re.compile(r"[+-]?\d+\Z")
 
 
 def files_of(node: Node, knobs: str, scopes: Collection[GraphScope]) -> list[Optional[SourceFile]]:
@@ -70,30 +66,13 @@ def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope) -> Optional[Sourc
 
 
 def _numbers_taken(node: Node, first: int) -> FrameMap:
-    """The number of the file that a Read takes at a frame (user guide, Changing the Relation Between the Current
-    Frame and the Frame Read In): a frame that is added, the frame where its first one is placed, or an
-    expression."""
-    knob, mode = node.knob("frame"), node.knob("frame_mode")
-    text = "" if knob is None else as_typed(knob).replace(" ", "")
-    if not text:
+    """The number of the file that a Read takes at a frame."""
+    text, mode, placed = node.knob("frame"), node.knob("frame_mode"), node.knob("origfirst")
+    if text is None or mode is None:
         return SAME_FRAME
-    way = "" if mode is None else str(mode.value()).replace("_", " ")
-    if way == "expression" and _SHIFTED.match(text):
-        return FrameMap(later=int(text[len("frame") :] or 0))
-    if not _WHOLE.match(text):
-        return EVERY_FRAME
-    number = int(text)
     # A range that was cut has two first frames, and no document says which one is placed.
-    start = first - number if _underlying_first(node) == first else None
-    known = {"offset": FrameMap(later=number), "expression": FrameMap(fixed=number)}
-    if start is not None:
-        known["start at"] = FrameMap(later=start)
-    return known.get(way, EVERY_FRAME)
-
-
-def _underlying_first(node: Node) -> Optional[int]:
-    knob = node.knob("origfirst")
-    return None if knob is None else int(knob.value())
+    is_whole = placed is not None and int(placed.value()) == first
+    return number_taken(str(mode.value()), as_typed(text), first if is_whole else None)
 
 
 def _pattern(node: Node, knob: nuke.EvalString_Knob, scope: GraphScope) -> Optional[str]:

@@ -96,8 +96,10 @@ def named_knob(node: Node, path: str) -> Optional[nuke.Knob]:
 
 def _named_node(node: Node, step: str, is_first: bool) -> Optional[Node]:
     """What a step of a path names: the first one a node beside this one, each other one a node inside of it."""
-    if step in ("root", "this", "parent"):
-        return {"root": nuke.root, "this": lambda: node, "parent": node.parent}[step]()
+    if step == "root":
+        return nuke.root()
+    if step in ("this", "parent"):
+        return node if step == "this" else node.parent()
     holder = node.parent() if is_first else node
     return holder.node(step) if isinstance(holder, nuke.Group) else None
 
@@ -105,16 +107,19 @@ def _named_node(node: Node, step: str, is_first: bool) -> Optional[Node]:
 def linked_paths(node: Node, counted: Sequence[tuple[str, str]]) -> list[str]:
     """The knobs that expressions inside of other knobs name, as shapes of a Roto that follow a Tracker do. A knob
     does not tell of these (``hasExpression``), and its own text stays the same where they change."""
-    found: dict[str, None] = {}
-    for name, value in counted:
-        knob = node.knob(name)
-        if knob is None or knob.Class() not in _HOLD_CURVES:
-            continue
-        for path in _NAMES.findall(value):
-            # ``Tracker1.translate.x`` is a field of a knob.
-            whole = [one for one in (path, path.rpartition(".")[0]) if named_knob(node, one) is not None]
-            found.update(dict.fromkeys(whole[:1]))
-    return list(found)
+    texts = [value for name, value in counted if _holds_curves(node.knob(name))]
+    paths = {_of_knob(node, path) for value in texts for path in _NAMES.findall(value)}
+    return sorted(paths - {""})
+
+
+def _holds_curves(knob: Optional[nuke.Knob]) -> bool:
+    return knob is not None and knob.Class() in _HOLD_CURVES
+
+
+def _of_knob(node: Node, path: str) -> str:
+    """The part of a path that names a knob, since ``Tracker1.translate.x`` is a field of one; empty where none is
+    named."""
+    return next((one for one in (path, path.rpartition(".")[0]) if named_knob(node, one) is not None), "")
 
 
 def _is_constant(knob: Optional[nuke.Knob]) -> bool:
