@@ -55,6 +55,23 @@ def test_files_that_are_read_one_by_one(tmp_path: Path) -> None:
     assert together.stamps != SeenTogether(files).stamps and together.witness == SeenTogether(files).witness
 
 
+def test_what_is_asked_for_each_frame_begins_where_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All frames behind a retime ask, while the last files are being read."""
+    files = [seen_at(tmp_path / str(number), "a") for number in range(20)]
+    assert read_contents(files[:-1])
+    together, asked, look_up = SeenTogether(files), list[seen_files.SeenFile](), seen_files._digest_of
+
+    def count(file: seen_files.SeenFile) -> str | None:
+        asked.append(file)
+        return look_up(file)
+
+    monkeypatch.setattr(seen_files, "_digest_of", count)
+    assert all(together.known_contents() is None for _ in range(100))
+    assert len(asked) == 20 + 99
+
+
 def test_a_file_that_is_another_by_now_has_no_content_of_then(tmp_path: Path) -> None:
     old = seen_at(tmp_path / "one", "a")
     seen_at(tmp_path / "one", "bb")
