@@ -55,9 +55,7 @@ def test_files_that_are_read_one_by_one(tmp_path: Path) -> None:
     assert together.stamps != SeenTogether(files).stamps and together.witness == SeenTogether(files).witness
 
 
-def test_what_is_asked_for_each_frame_begins_where_it_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_each_frame_asks_begins_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All frames behind a retime ask, while the last files are being read."""
     files = [seen_at(tmp_path / str(number), "a") for number in range(20)]
     assert read_contents(files[:-1])
