@@ -185,6 +185,7 @@ class _ShotRun:
             stopped_code=code,
             solve=self._solve.summary(),
             solve_file=str(path) if path and path.is_file() else "",
+            finds_clean_plate=self._solve.finds_clean_plate(),
         )
 
     def _save_solve(self) -> None:

@@ -22,8 +22,9 @@ A subject that fills 0.84 of the frame is measured as 0.84 to 0.90 of it, and hi
 def why_not_its_clean_plate(report: ShotReport, shot: Shot) -> str:
     """A sentence that says what is wrong with the clean plate; empty where nothing is known to be. It is mirrored,
     or shows another place: in most frames nothing of it is found again, and alpha is nearly everywhere. Frames
-    whose alignment was switched off cannot be judged."""
-    if shot.options.align == "none":
+    whose alignment was switched off cannot be judged. Of a part of a shot, what other frames show counts, too: the
+    subject may fill the part."""
+    if shot.options.align == "none" or report.finds_clean_plate:
         return ""
     made = [frame for frame in report.frames if frame.status != ResultStatus.FAILED]
     odd = [frame for frame in made if not is_measured_frame(frame)]

@@ -343,6 +343,11 @@ class PlateSolve:
         saved = f" The plate solve is saved in {path}." if path and path.is_file() else ""
         return describe(self._known_camera(), self._used, self._seems_still()) + saved
 
+    def finds_clean_plate(self) -> bool:
+        """Whether most of the frames that were compared with the clean plate surely show what it shows."""
+        estimates = self._estimates.finished().values()
+        return 2 * sum(is_sure(estimate.alignment) for estimate in estimates) > len(estimates)
+
     def _seems_still(self) -> bool:
         """Whether the frames of a camera that the artist calls moving lie alike."""
         windows = {estimate.clean_window for estimate in self._estimates.finished().values()}

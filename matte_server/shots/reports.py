@@ -63,7 +63,8 @@ class MovieReport:
 @dataclass(frozen=True)
 class ShotReport:
     """The frames that ended, in order of frames. ``stopped`` says why the others were not tried, ``solve`` is a
-    sentence on the plate solve, and ``solve_file`` is where that is kept."""
+    sentence on the plate solve, and ``solve_file`` is where that is kept. ``finds_clean_plate``: whether most of
+    the frames that were compared with the clean plate for that, wanted or not, surely show what it shows."""
 
     frames: tuple[FrameReport, ...]
     stopped: str = ""
@@ -71,6 +72,7 @@ class ShotReport:
     movies: tuple[MovieReport, ...] = ()
     solve: str = ""
     solve_file: str = ""
+    finds_clean_plate: bool = False
 
     @property
     def cannot_work(self) -> bool:

@@ -141,6 +141,21 @@ def test_a_clean_plate_of_another_place_ends_with_a_code_of_its_own(
     assert cli.main([*words, "--align", "none", "--overwrite"]) == console.OK
 
 
+@pytest.mark.parametrize("camera", ["auto", "moving"])
+def test_a_part_of_a_shot_that_the_subject_fills_has_no_other_clean_plate(
+    make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str], camera: str
+) -> None:
+    """The frames around it show the clean plate, and its own alignment was taken from them."""
+    shot = make_shot(5)
+    filled = plate_of(wall(), 2)
+    filled[:, :150] = 0.5, 0.3, 0.1
+    save(shot.folder / "plate.1003.exr", filled)
+    words = shot.command("--frames", "1003", "--camera", camera, "--server", server.endpoint.address)
+    assert cli.main(words) == console.OK
+    assert "other_clean_plate" not in capsys.readouterr().err
+    assert exr.read_image(Path(shot.matte.replace("####", "1003"))).pixels[..., -1].mean() > 0.9, "it was in doubt"
+
+
 def test_a_mirrored_clean_plate_is_called_so(
     make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
