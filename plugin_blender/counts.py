@@ -19,8 +19,8 @@ class Counts:
 @dataclass(frozen=True)
 class Survey:
     """The state of the wanted frames. ``outdated``: frames, wanted or not, whose results lie in the folder that the
-    node plays and were made from other inputs. ``touched``: frames whose pictures have still to be compared, since
-    a file of theirs was put there again."""
+    node plays and were made from other inputs. ``touched``: frames whose files have still to be read, since one of
+    them was put there again."""
 
     counts: Counts = field(default_factory=Counts)
     outdated: tuple[int, ...] = ()

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from .matte_link.seen_files import SeenFile
+
 Answer = TypeVar("Answer")
 
 
@@ -58,6 +60,14 @@ def state_of(path: str) -> FileState:
         return _seen[path]
     listed = _listed
     return _look(path) if listed is None else _look_in_list(path, listed)
+
+
+def seen_file(path: str) -> SeenFile | None:
+    """The same as what hosts keep of a file whose content is compared; None where there is none."""
+    state = state_of(path)
+    if not state.is_file:
+        return None
+    return SeenFile(path=path, size=state.size, modified_ns=state.modified_ns, changed_ns=state.changed_ns)
 
 
 def _look_in_list(path: str, listed: dict[str, dict[str, os.DirEntry[str]]]) -> FileState:

@@ -23,6 +23,7 @@ WORDS = {
         "Die Bilder, die in den Node gehen, mit denen vergleichen, aus denen seine Ergebnisse gemacht wurden"
     ),
     "Delete Results": "Ergebnisse löschen",
+    "Comparing {count}: their files have new times": ("{count} werden verglichen: Ihre Dateien haben neue Zeiten"),
     "Copy Former Results": "Frühere Ergebnisse kopieren",
     "Copy the results from where this node was copied, or its file was saved elsewhere": (
         "Die Ergebnisse von dort kopieren, wo dieser Node kopiert oder seine Datei anderswo gespeichert wurde"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import bpy
 
-from . import copies, fingerprint, graph, migration, planning, runtime
+from . import copies, fingerprint, graph, migration, planning, put_again, runtime
 from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
@@ -140,7 +140,7 @@ def _serve_background(scene: Any) -> None:
 def _make_fresh(scene: Any, node: Any) -> None:
     frame = scene.frame_current
     plan = planning.refresh(scene, node)
-    plan.settle(frame)
+    put_again.settle(plan, frame)
     if plan.is_fresh(frame):
         return
     if plan.is_uncertain(frame):

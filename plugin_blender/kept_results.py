@@ -8,13 +8,12 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from .exr_header import restamped
 from .file_states import forget
 from .matte_link.file_witness import were_touched
-from .matte_link.files import write_atomically
 from .matte_link.result_key import OTHER, compare_makers
 from .plan import OUTDATED, SolvePlan
-from .result_files import NAME, SentPictures, is_result, joined_stamp, known_facts, known_stamp
+from .put_again import restamp
+from .result_files import NAME, SentPictures, is_result, known_facts, known_stamp
 
 
 def take_equal(plan: SolvePlan, frame: int, sent: SentPictures) -> bool:
@@ -27,23 +26,14 @@ def take_equal(plan: SolvePlan, frame: int, sent: SentPictures) -> bool:
         if facts.content != sent.content or compare_makers([facts.maker], plan.maker)[0] == OTHER:
             continue
         if path != own or facts.stamp != plan.stamp(frame):
-            _restamp(plan, path, frame, sent)
+            restamp(path, own, facts, plan.stamp(frame), sent)
         elif were_touched(facts.witness, sent.witness):
             plan.note(frame, sent)
             # Where it cannot be written, this session remembers it.
             with contextlib.suppress(OSError):
-                _restamp(plan, path, frame, sent)
+                restamp(path, own, facts, plan.stamp(frame), sent)
         return True
     return False
-
-
-def _restamp(plan: SolvePlan, path: Path, frame: int, sent: SentPictures) -> None:
-    """Makes a result that lies at ``path`` the frame's present one. Those of older versions have no room for a
-    witness."""
-    witness = sent.witness if known_facts(path).witness else ""
-    stamp = joined_stamp(plan.stamp(frame), sent.content, witness)
-    write_atomically(str(plan.result(frame)), restamped(path.read_bytes(), stamp))
-    forget(str(plan.result(frame)))
 
 
 def withdraw(plan: SolvePlan, frame: int, sent: SentPictures) -> None:

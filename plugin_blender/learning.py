@@ -19,6 +19,7 @@ from .matte_link.tasks import LocalFile
 from .plan import NodeError
 from .preferences import endpoint
 from .rendered import RenderedInputs
+from .sending import pictures_of
 
 STEPS = 0
 """How many steps are learned; 0: as many as the server finds right."""
@@ -108,7 +109,7 @@ class Learning:
         return job
 
     def _task(self, frame: int) -> LearnTask:
-        pictures = self.plan.pictures(frame, self._inputs.files)
+        pictures = pictures_of(self.plan, frame, self._inputs.files)
         key = self._keys.get(frame)
         return LearnTask(
             frame=frame,

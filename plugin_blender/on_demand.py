@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from . import file_states, runtime, server_process
+from . import file_states, put_again, runtime, server_process
 from .matte_link.diagnostics import warnings_of
 from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
@@ -14,6 +14,7 @@ from .matte_link.job import MatteJob
 from .matte_link.job_events import FrameDone, FrameFailed, JobFinished
 from .matte_link.sequence import format_frames
 from .plan import NodeError, SolvePlan
+from .sending import sent_for, task_of
 
 CONNECT_S = 5.0
 PATIENCE_S = 30.0
@@ -61,7 +62,7 @@ class RenderSolve:
         return f"Rendered without a matte: {frames}. {lacking[max(lacking)]}"
 
     def _serve(self, plan: SolvePlan, frame: int) -> None:
-        plan.settle(frame)
+        put_again.settle(plan, frame)
         if plan.is_fresh(frame) or plan.is_uncertain(frame) or plan.stands(frame):
             return
         if plan.problem:
@@ -86,7 +87,7 @@ class RenderSolve:
 
     def _solve(self, plan: SolvePlan, frame: int, endpoint: Endpoint) -> None:
         job = MatteJob(
-            [plan.task(frame, plan.sent(frame))],
+            [task_of(plan, frame, sent_for(plan, frame)())],
             plan.options,
             endpoint,
             shot=plan.node_id,

@@ -101,7 +101,10 @@ def _draw_state(layout: Any, state: runtime.NodeState) -> None:
         ):
             text = words.format(count=len(frames))
             box.label(text=f"{text}: {_short(frames)}" if frames else text, icon=icon)
-        if counts.unknown and plan is not None:
+        if state.comparing:
+            words = tr("Comparing {count}: their files have new times")
+            box.label(text=words.format(count=state.comparing), icon="SORTTIME")
+        elif counts.unknown and plan is not None:
             wrapped(box, _why_unknown(plan, counts.unknown[0]), "QUESTION")
     if state.error:
         wrapped(box, state.error, "ERROR")

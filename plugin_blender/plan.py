@@ -16,25 +16,15 @@ from pathlib import Path
 from . import touched
 from .counts import Counts, Survey
 from .exr_header import empty_picture
-from .file_states import FileState, forget, names_in, state_of
+from .file_states import FileState, forget, names_in, seen_file, state_of
 from .matte_link.errors import LinkError
 from .matte_link.file_digest import file_digest
-from .matte_link.file_witness import witness_of
 from .matte_link.files import write_atomically
 from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
-from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
-from .picture_headers import not_as_shown
-from .result_files import (
-    NAME,
-    SentPictures,
-    frame_of,
-    frames_of,
-    joined_stamp,
-    known_facts,
-    known_stamp,
-)
+from .matte_link.seen_files import Seen, known_contents
+from .result_files import NAME, SentPictures, frame_of, frames_of, known_facts, known_stamp
 from .sources import FileSource, GraphSource, Source
 
 SCHEMA = 1
@@ -75,10 +65,10 @@ class SolvePlan:
     @cached_property
     def key(self) -> str:
         """Names everything that does not change from frame to frame."""
-        return digest([SCHEMA, self._option_facts, self.plate.name, self.clean_plate.name])[:12]
+        return digest([SCHEMA, self.option_facts, self.plate.name, self.clean_plate.name])[:12]
 
     @cached_property
-    def _option_facts(self) -> dict[str, object]:
+    def option_facts(self) -> dict[str, object]:
         """The options, with a weights file by its content: where it lies does not matter."""
         facts: dict[str, object] = dict(self.options.to_dict())
         if self.options.weights:
@@ -147,22 +137,34 @@ class SolvePlan:
         whether it is the same picture."""
         return self._touched(frame) == UNKNOWN
 
+    def must_be_read(self, frame: int) -> bool:
+        """Whether the frame's result is in doubt, and to read its files would tell whether they are the same."""
+        return self._is_of_present_inputs(frame) and self.is_touched(frame) and self._can_be_read(frame)
+
+    def _can_be_read(self, frame: int) -> bool:
+        return bool(known_facts(self.result(frame)).files) and known_contents(self.seen(frame)) is None
+
+    def put_again(self, frame: int) -> tuple[Path, ...]:
+        """Results of the present settings whose files have other times since, and the same sizes: they are the
+        frame's own where the files' contents are equal. None where there is one of the present times."""
+        if self.problem or known_stamp(self.result(frame)) == self.stamp(frame):
+            return ()
+        places = (self.result(frame), self.results / OUTDATED / NAME.format(frame))
+        found = {path: known_facts(path) for path in places}
+        return tuple(
+            path
+            for path, facts in found.items()
+            if facts.files and touched.verdict(str(path), facts, self.seen(frame), have_same_times=False) != OTHER
+            if not touched.was_given_up(str(path), self.stamp(frame))
+        )
+
     def _touched(self, frame: int) -> str:
         result = self.result(frame)
-        return touched.verdict(str(result), known_facts(result), self.witness(frame))
+        return touched.verdict(str(result), known_facts(result), self.seen(frame), have_same_times=True)
 
-    def witness(self, frame: int) -> str:
-        """What this machine sees of the files that the frame's result is made from."""
-        files = (file for number in self.inputs(frame) for file in self.files_of(number))
-        return witness_of({file: state_of(file).changed_ns for file in files})
-
-    def settle(self, frame: int) -> None:
-        """Reads files that were put there again, and looks whether they are the same pictures; where they would
-        have to be rendered, only a solve or a comparison tells."""
-        if self._is_of_present_inputs(frame) and self.is_touched(frame) and not self.needs_rendering:
-            # OSError: what cannot be read now is not known yet.
-            with contextlib.suppress(OSError):
-                self.note(frame, self.sent(frame))
+    def seen(self, frame: int) -> Seen:
+        """The files that the frame's result is made from, as they are."""
+        return [[seen_file(file) for file in self.files_of(number)] for number in self.inputs(frame)]
 
     def note(self, frame: int, sent: SentPictures) -> None:
         """The frame's pictures were compared: those of now are ``sent``."""
@@ -259,7 +261,16 @@ class SolvePlan:
         return Survey(
             counts=counts,
             outdated=tuple(frame for frame in other if not self.missing_input(frame)),
-            touched=tuple(frame for frame in same if verdicts[frame] == UNKNOWN),
+            touched=self._to_compare(verdicts),
+        )
+
+    def _to_compare(self, verdicts: Mapping[int, str]) -> tuple[int, ...]:
+        """The frames whose files have to be read; ``verdicts`` has those whose results are of the present times."""
+        there = frames_of([*names_in(str(self.results)), *names_in(str(self.results / OUTDATED))])
+        again = (frame for frame in sorted(there) if frame not in verdicts and self.put_again(frame))
+        return (
+            *(frame for frame, found in verdicts.items() if found == UNKNOWN and self._can_be_read(frame)),
+            *again,
         )
 
     def _counted(self, makers: Mapping[int, str], existing: Collection[int]) -> Counts:
@@ -327,74 +338,9 @@ class SolvePlan:
         if frame == 0:
             self.prepare()
 
-    def pictures(self, frame: int, rendered: Mapping[int, Mapping[str, str]] | None = None) -> dict[str, str]:
-        """The files of a frame's own pictures, as ``plate`` and ``clean_plate``; ``rendered`` has, by frame, those
-        of sources that are nodes."""
-        files = (rendered or {}).get(frame, {})
-        return {
-            "plate": files.get("plate") or _file(self.plate, frame),
-            "clean_plate": files.get("clean_plate") or _file(self.clean_plate, frame),
-        }
-
-    def content(self, frame: int, rendered: Mapping[int, Mapping[str, str]] | None = None) -> str:
-        """The digest of everything that is sent for a frame: of all pictures' bytes, and the options. Raises
-        ``OSError``."""
-        numbers = {"own": frame, **self.around(frame)}
-        sent = {
-            side: {role: file_digest(Path(file)) for role, file in self.pictures(other, rendered).items()}
-            for side, other in numbers.items()
-        }
-        return digest([SCHEMA, self._option_facts, sent])
-
-    def _check_headers(self, frame: int) -> None:
-        """That a sequence is sent as files was decided by its first one."""
-        for name, source in (("plate", self.plate), ("clean plate", self.clean_plate)):
-            if not isinstance(source, FileSource):
-                continue
-            if words := not_as_shown(source.path(frame), self.needs_rendering):
-                sentence = f"The {name} {source.path(frame)} {words}, which Blender does not follow."
-                hint = (
-                    f"Put a node, such as Exposure, before {name.title()}: then it is matted as Blender shows it."
-                )
-                raise NodeError(sentence, hint)
-
-    def sent(self, frame: int) -> SentPictures:
-        """The same, of inputs that are files, with what was seen of them before. Raises ``OSError``."""
-        witness = self.witness(frame)
-        return SentPictures(content=self.content(frame), witness=witness)
-
-    def task(
-        self, frame: int, sent: SentPictures, rendered: Mapping[int, Mapping[str, str]] | None = None
-    ) -> FrameTask:
-        """The frame's task; ``rendered`` as in :meth:`pictures`, for each of its inputs' frames. Raises
-        ``NodeError`` where the server would take a picture otherwise than Blender shows it."""
-        for other in self.inputs(frame):
-            self._check_headers(other)
-
-        def files(other: int) -> dict[str, LocalFile]:
-            return {role: LocalFile(file) for role, file in self.pictures(other, rendered).items()}
-
-        around = {side: TaskNeighbour(**files(other)) for side, other in self.around(frame).items()}
-        own = files(frame)
-        return FrameTask(
-            frame=frame,
-            plate=own["plate"],
-            clean_plate=own["clean_plate"],
-            output=str(self.result(frame)),
-            hints={"stamp": joined_stamp(self.stamp(frame), sent.content, sent.witness)},
-            before=around.get("before"),
-            after=around.get("after"),
-        )
-
 
 def _remedy(missing: str) -> str:
     """What to do where an input is not on disk."""
     if OF_ANOTHER_NODE in missing:
         return "Solve that node first."
     return "Correct the path, or restore the file."
-
-
-def _file(source: Source, frame: int) -> str:
-    if not isinstance(source, FileSource):
-        raise ValueError("nodes have to be rendered first")
-    return source.path(frame)

@@ -14,17 +14,20 @@ import bpy
 
 from . import copies, file_states, graph, jobs, key_frames, runtime, server_process, sessions
 from .colour import spaces_now
-from .contents import TouchedFrames
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
 from .places import all_nodes, ways_to
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .properties import options_of
+from .put_again import Background
 from .results_folder import lacking_place, node_folder
 from .spaces import settled
 from .upstream import sources_of
 from .watch import has_changed
+
+_background = Background(runtime.mark_changed)
+"""Compares files that were put there again."""
 
 
 def plan_of(scene: Any, node: Any) -> SolvePlan:
@@ -90,21 +93,12 @@ def refresh(scene: Any, node: Any, by_timer: bool = False) -> SolvePlan:
         state.counts = survey.counts
         state.stale_keys = frozenset(frame for frame, _ in key_frames.unusable(node, plan) if not plan.problem)
         state.keys_have_changed = key_frames.have_changed(node)
-        if survey.touched and runtime.in_window and not plan.needs_rendering:
-            _compare_touched(plan, state, survey.touched)
+        state.comparing = len(survey.touched) if runtime.in_window else 0
+        if state.comparing:
+            _background.want(plan, survey.touched)
         if _may_change_nodes(by_timer):
             _keep_up(node, plan, state, survey.outdated)
     return plan
-
-
-def _compare_touched(plan: SolvePlan, state: runtime.NodeState, frames: Sequence[int]) -> None:
-    """Has pictures compared whose files were put there again; the timer goes on with them."""
-    if state.touched is None or state.touched.plan != plan:
-        if state.touched is not None:
-            state.touched.close()
-        state.touched = TouchedFrames(plan)
-    if state.touched.go_on(frames):
-        runtime.mark_changed()
 
 
 def _may_change_nodes(by_timer: bool) -> bool:

@@ -11,17 +11,21 @@ from .file_states import KeptAnswers
 from .matte_link.result_key import MAKER, Maker
 
 NAME = "matte.{:04d}.exr"
+_PARTS = 5
 
 
 @dataclass(frozen=True)
 class ResultFacts:
     """What a result says of itself: the ``stamp`` names its inputs by what Blender knows of them, ``content`` by
     the pictures that were sent, ``witness`` what the machine saw of their files (:mod:`matte_link.file_witness`),
-    and ``maker`` is who computed it (None: it does not say)."""
+    ``sizes`` and ``files`` are the digests of these files' sizes and contents (:mod:`matte_link.seen_files`), and
+    ``maker`` is who computed it (None: it does not say)."""
 
     stamp: str = ""
     content: str = ""
     witness: str = ""
+    sizes: str = ""
+    files: str = ""
     maker: Maker | None = None
 
 
@@ -44,16 +48,19 @@ def frames_of(names: Iterable[str]) -> set[int]:
 
 @dataclass(frozen=True)
 class SentPictures:
-    """The pictures that are sent for a frame: the digest of their bytes, and what this machine saw of their files
-    before it read them."""
+    """The pictures that are sent for a frame: the digest of their bytes, and what this machine saw of the files
+    that they come from before it read them; the digests of these files' sizes and contents, empty where they are
+    too large to be compared."""
 
     content: str
     witness: str
+    sizes: str = ""
+    files: str = ""
 
 
-def joined_stamp(stamp: str, content: str, witness: str = "") -> str:
+def joined_stamp(stamp: str, sent: SentPictures) -> str:
     """All as one text, as a result's header holds them."""
-    return "-".join(part for part in (stamp, content, witness) if part)
+    return "-".join((stamp, sent.content, sent.witness, sent.sizes, sent.files)).rstrip("-")
 
 
 def known_stamp(path: Path) -> str:
@@ -68,9 +75,10 @@ def known_facts(path: Path) -> ResultFacts:
 
 def _facts(path: str) -> ResultFacts:
     text, diagnostics = read_result(path)
-    stamp, _, rest = text.partition("-")
-    content, _, witness = rest.partition("-")
-    return ResultFacts(stamp=stamp, content=content, witness=witness, maker=Maker.from_dict(diagnostics.get(MAKER)))
+    maker = Maker.from_dict(diagnostics.get(MAKER))
+    # Those of older versions have fewer parts.
+    stamp, content, witness, sizes, files = (text.split("-") + [""] * _PARTS)[:_PARTS]
+    return ResultFacts(stamp=stamp, content=content, witness=witness, sizes=sizes, files=files, maker=maker)
 
 
 _results = KeptAnswers(_facts, ResultFacts())

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import sessions
-from .contents import TouchedFrames
 from .counts import Counts
 from .file_states import FileState
 from .matte_link.messages import Pong
@@ -43,8 +42,8 @@ class NodeState:
     """The key frames that cannot be learnt from as they are."""
     keys_have_changed: bool = False
     """Whether the learned weights come from other key frames than those of now."""
-    touched: TouchedFrames | None = None
-    """Compares frames whose files were put there again; None where no frame's were."""
+    comparing: int = 0
+    """Of how many frames files that were put there again are being read."""
     left_behind: int = 0
     """How many results of the former folder can be copied."""
 

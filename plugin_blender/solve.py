@@ -21,6 +21,7 @@ from .plan import NodeError
 from .preferences import endpoint
 from .rendered import RenderedInputs
 from .result_files import SentPictures
+from .sending import task_of
 
 IN_FLIGHT = 2
 CONNECT_S = 5.0
@@ -253,7 +254,7 @@ class Solve:
             kept_results.withdraw(self.plan, frame, sent)
             if self._job:
                 self._under_way.add(frame)
-                self._job.add(self.plan.task(frame, sent, self._inputs.files))
+                self._job.add(task_of(self.plan, frame, sent, self._inputs.files))
                 return
         self._end_frame(frame)
         self._show()

@@ -1,28 +1,45 @@
-"""Results whose input files were put there again with their old sizes and times. Does not import bpy.
+"""Results whose input files were put there again. Does not import bpy.
 
-Such a file may be another picture, or was only renamed or locked: the pictures themselves are compared, by the
-digest that a result keeps of those that were sent. What that gave is remembered here for the session.
+Such a file may be another picture, or was only copied, renamed or locked. Its bytes tell, or the pictures that a
+solve sends of it. What a solve found is remembered here for the session.
 """
 
 from __future__ import annotations
 
 from .matte_link.file_witness import were_touched
-from .matte_link.result_key import OTHER, SAME, UNKNOWN
+from .matte_link.result_key import OTHER, SAME
+from .matte_link.seen_files import Seen, compare_contents, files_in, witness_of_files
 from .result_files import ResultFacts
 
 TOUCHED = "a file that was put there again with its old size and time"
 """What cannot be compared of such a result, as a noun."""
 _compared: dict[tuple[str, str, str], bool] = {}
 """Whether the pictures of a result's ``content`` are those that this machine sees now, by the result's file too."""
+_given_up: set[tuple[str, str]] = set()
+"""Results that cannot be written again, by their file and the stamp that they were to have."""
 
 
-def verdict(result: str, facts: ResultFacts, witness: str) -> str:
+def verdict(result: str, facts: ResultFacts, seen: Seen, have_same_times: bool) -> str:
     """:data:`SAME` where nothing was put there again, or nothing else than was there; :data:`OTHER` where another
-    picture was; :data:`UNKNOWN` while nobody has looked."""
-    if not were_touched(facts.witness, witness):
-        return SAME
-    found = _compared.get((result, facts.content, witness))
-    return UNKNOWN if found is None else (SAME if found else OTHER)
+    file was; :data:`UNKNOWN` while nobody has looked. ``seen`` are the files of now."""
+    witness = witness_of_files(files_in(seen))
+    if have_same_times:
+        if not were_touched(facts.witness, witness):
+            return SAME
+        found = _compared.get((result, facts.content, witness))
+        if found is not None:
+            return SAME if found else OTHER
+    return compare_contents(seen, facts.sizes, facts.files, have_same_times)
+
+
+def give_up(result: str, stamp: str) -> None:
+    """A result that belongs to files with other times by now cannot be written again with their stamp."""
+    _given_up.add((result, stamp))
+
+
+def was_given_up(result: str, stamp: str) -> bool:
+    """Whether that was tried before, in this session."""
+    return (result, stamp) in _given_up
 
 
 def note(result: str, facts: ResultFacts, witness: str, is_same: bool) -> None:

@@ -189,13 +189,7 @@ class FrameKey:
         :data:`UNKNOWN` where this machine has seen that one was put there again, and nobody has read it since."""
         if not self.were_put_again(made):
             return SAME
-        have_same_times = self.files == made.files
-        if not made.content or self.seen.sizes != made.sizes:
-            return UNKNOWN if have_same_times else OTHER
-        content = self.seen.known_contents()
-        if not content:
-            return OTHER if content == "" and not have_same_times else UNKNOWN
-        return SAME if content == made.content else OTHER
+        return self.seen.compare(made.sizes, made.content, have_same_times=self.files == made.files)
 
     def can_be_compared(self, made: FrameKey) -> bool:
         """Whether to read the files would tell if they are those that a result was ``made`` from."""

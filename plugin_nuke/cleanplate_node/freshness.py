@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from matte_link.comparison import BackgroundComparison
 from matte_link.errors import LinkError
 from matte_link.sequence import format_frames
 
 from . import graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
-from .comparison import BackgroundComparison
 from .fingerprint import FrameKey
 from .makers import MakerComparison
 from .node_options import options_of

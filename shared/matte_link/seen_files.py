@@ -16,7 +16,7 @@ from typing import Optional, Union
 
 from .file_digest import file_digest
 from .file_witness import witness_of
-from .result_key import digest
+from .result_key import OTHER, SAME, UNKNOWN, digest
 
 MOST_BYTES = 1 << 30
 """Files that are larger together are not read to be compared: that takes longer than to make the result again."""
@@ -112,6 +112,17 @@ class SeenTogether:
                 if _digest_of(file) is None:
                     _note(file, _read(file))
         return self.known_contents() or ""
+
+    def compare(self, sizes: str, contents: str, have_same_times: bool) -> str:
+        """Whether files that were put there again are those that a result was made from, which keeps the digests of
+        their ``sizes`` and ``contents``: :data:`SAME`, :data:`OTHER`, or :data:`UNKNOWN` until they are read. What
+        cannot be compared is another file where its times are others, and else unknown."""
+        if not contents or self.sizes != sizes:
+            return UNKNOWN if have_same_times else OTHER
+        now = self.known_contents()
+        if not now:
+            return OTHER if now == "" and not have_same_times else UNKNOWN
+        return SAME if now == contents else OTHER
 
     def _are_read(self) -> bool:
         """Begins with the first that was not when it was asked before: that is once for each frame."""

@@ -34,6 +34,7 @@ def case(folder: str) -> None:
     elsewhere(scene, node, place)
     rendered(place)
     in_time(place)
+    with_other_times(place)
 
 
 def counts(scene: Any, node: Any) -> Any:
@@ -44,11 +45,11 @@ def counts(scene: Any, node: Any) -> Any:
 
 def fresh(scene: Any, node: Any) -> tuple[int, ...]:
     """Each frame is settled, as a render does with its own."""
-    from plugin_blender import planning
+    from plugin_blender import planning, put_again
 
     plan = planning.refresh(scene, node)
     for frame in EVERY:
-        plan.settle(frame)
+        put_again.settle(plan, frame)
     found = counts(scene, node)
     assert not found.unknown, found
     return found.fresh
@@ -175,6 +176,8 @@ def in_renders(scene: Any, node: Any, place: Path) -> None:
 
 def in_another_session(scene: Any, node: Any, place: Path) -> tuple[Any, Any]:
     """Replaced while Blender was closed."""
+    from plugin_blender.matte_link import seen_files
+
     from plugin_blender import places, touched
 
     bpy.ops.wm.save_as_mainfile(filepath=str(place / "shot.blend"))
@@ -183,6 +186,7 @@ def in_another_session(scene: Any, node: Any, place: Path) -> tuple[Any, Any]:
     tick()
     copied(plate, other_picture(data))
     touched._compared.clear()
+    seen_files._known.clear()
     bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
     ((scene, node),) = places.all_nodes()
     assert fresh(scene, node) == (2, 3, 4)
@@ -192,8 +196,6 @@ def in_another_session(scene: Any, node: Any, place: Path) -> tuple[Any, Any]:
 def in_a_window(scene: Any, node: Any, place: Path) -> None:
     """A window does not wait for the disk: until a thread has read the pictures they are unknown, and *Clear Cache*
     of old results does not take them for old ones."""
-    from plugin_blender import contents, file_states, runtime
-
     assert bpy.ops.cleanplate.solve_range() == {"FINISHED"}
     tick()
     for file in place.glob("plate.000?.exr"):
@@ -203,18 +205,99 @@ def in_a_window(scene: Any, node: Any, place: Path) -> None:
     bpy.ops.cleanplate.clear_cache(only_old=True)
     assert counts(scene, node).unknown == EVERY
     copied(place / "plate.0002.exr", other_picture((place / "plate.0002.exr").read_bytes()))
-    at_once, contents._AT_ONCE = contents._AT_ONCE, 2
+    assert compared_in_a_window(scene, node, lambda found: found.unknown).fresh == (1, 3, 4)
+
+
+def compared_in_a_window(scene: Any, node: Any, goes_on: Callable[[Any], object]) -> Any:
+    """The counts when nothing goes on any more: after each piece of news a window counts again."""
+    from plugin_blender import file_states, put_again, runtime
+
+    at_once, put_again._AT_ONCE = put_again._AT_ONCE, 2
     file_states.is_kept = runtime.in_window = True
     file_states.forget()
     before, until = runtime.changed_at, time.monotonic() + 60
-    while (found := counts(scene, node)).unknown:
-        assert runtime.changed_at > before, "nobody goes on"
-        assert time.monotonic() < until, found
+    while goes_on(found := counts(scene, node)):
+        while runtime.changed_at == before:
+            assert time.monotonic() < until, found
+            time.sleep(0.01)
         before = runtime.changed_at
-        time.sleep(0.05)
-    assert found.fresh == (1, 3, 4), found
     file_states.is_kept = runtime.in_window = False
-    contents._AT_ONCE = at_once
+    put_again._AT_ONCE = at_once
+    return found
+
+
+def aged(file: Path) -> None:
+    """Another time, as in a copy of a project, a restored backup or a fetched cache."""
+    facts = file.stat()
+    os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns + 7_000_000_000))
+
+
+def with_other_times(place: Path) -> None:
+    """The same bytes under another time are the same picture, without a solve; until they are read, nothing of them
+    is shown, for as many bytes are mostly another picture (DPX, and EXR without compression)."""
+    from plugin_blender import on_demand, planning, runtime
+    from plugin_blender.plan import NodeError
+
+    place, scene, tree, node = shot_of_its_own(place / "times")
+    assert bpy.ops.cleanplate.solve_range() == {"FINISHED"}
+    plates = [place / f"plate.{frame:04d}.exr" for frame in EVERY]
+    made = {frame: planning.plan_of(scene, node).result(frame).read_bytes() for frame in EVERY}
+    for file in (*plates, place / "clean.exr"):
+        aged(file)
+    other = plates[1].read_bytes()
+    over_it(plates[1], other_picture(other))
+    found = counts(scene, node)
+    assert found.stale == EVERY and not found.fresh, found
+    assert not planning.plan_of(scene, node).result(3).exists(), "an old matte, for all that is known by now"
+    found = compared_in_a_window(scene, node, lambda found: found.fresh != (1, 3, 4))
+    assert found.stale == (2,), found
+    assert not runtime.state(node.matte.node_id).comparing
+    # They are the results of before, but for the stamp; the next session reads nothing for them.
+    plan = planning.plan_of(scene, node)
+    for frame in (1, 3, 4):
+        now = plan.result(frame).read_bytes()
+        assert len(now) == len(made[frame]) and now[8192:] == made[frame][8192:], frame
+    assert fresh(scene, node) == (1, 3, 4)
+    over_it(plates[1], other)
+    assert fresh(scene, node) == EVERY
+
+    # A render needs no server for them, and reads its own frame alone.
+    for file in plates:
+        aged(file)
+    on_demand.RenderSolve([planning.refresh(scene, node)], NodeError("nobody"), lambda: None).serve(3)
+    found = counts(scene, node)
+    assert (found.fresh, found.stale) == ((3,), (1, 2, 4)), found
+    assert fresh(scene, node) == EVERY
+
+    # Behind nodes too: the nodes are compared as ever, and their files by what is in them.
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(node.inputs["Plate"].links[0].from_socket, exposure.inputs[0])
+    tree.links.new(exposure.outputs[0], node.inputs["Plate"])
+    assert bpy.ops.cleanplate.solve_range() == {"FINISHED"}
+    for file in plates:
+        aged(file)
+    assert counts(scene, node).stale == EVERY
+    assert compared_in_a_window(scene, node, lambda found: found.fresh != EVERY).fresh == EVERY
+    cannot_be_taken_back(place, scene, node)
+
+
+def cannot_be_taken_back(place: Path, scene: Any, node: Any) -> None:
+    """A results folder that cannot be written: no window tries for ever."""
+    from plugin_blender import put_again, runtime
+
+    aged(place / "plate.0002.exr")
+    write, put_again.write_atomically = put_again.write_atomically, refused
+    found = compared_in_a_window(
+        scene, node, lambda _: runtime.state(node.matte.node_id).comparing or not runtime.changed_at
+    )
+    put_again.write_atomically = write
+    assert found.fresh == (1, 3, 4), found
+    assert bpy.ops.cleanplate.solve_range() == {"FINISHED"}
+    assert fresh(scene, node) == EVERY
+
+
+def refused(*_: Any) -> None:
+    raise OSError(30, "Read-only file system")
 
 
 def elsewhere(scene: Any, node: Any, place: Path) -> None:
@@ -243,9 +326,7 @@ def shot_of_its_own(folder: Path) -> tuple[Path, Any, Any, Any]:
 
 
 def rendered(place: Path) -> None:
-    """Where nodes feed the node, only a comparison tells; until then nothing is called solved."""
-    from plugin_blender import planning
-
+    """Where nodes feed the node, their files are read too: as long as nobody has, nothing is called solved."""
     place, scene, tree, node = shot_of_its_own(place / "rendered")
     exposure = tree.nodes.new("CompositorNodeExposure")
     tree.links.new(node.inputs["Plate"].links[0].from_socket, exposure.inputs[0])
@@ -256,10 +337,12 @@ def rendered(place: Path) -> None:
     tick()
     copied(plate, plate.read_bytes())
     assert counts(scene, node).unknown == (4,)
-    planning.plan_of(scene, node).settle(4)
-    assert counts(scene, node).unknown == (4,), "its files alone do not tell"
-    assert bpy.ops.cleanplate.compare() == {"FINISHED"}
     assert fresh(scene, node) == EVERY
+    tick()
+    copied(plate, plate.read_bytes())
+    assert counts(scene, node).unknown == (4,)
+    assert bpy.ops.cleanplate.compare() == {"FINISHED"}
+    assert counts(scene, node).fresh == EVERY
     tick()
     copied(plate, other_picture(plate.read_bytes()))
     assert counts(scene, node).unknown == (4,)

@@ -37,12 +37,12 @@ def case(folder: str) -> None:
 
 
 def counts(scene: Any, node: Any) -> tuple[int, int, int]:
-    from plugin_blender import planning
+    from plugin_blender import planning, put_again
 
     plan = planning.refresh(scene, node)
     for frame in plan.frames:
         # As a render does with its own: some plates are renamed and renamed back.
-        plan.settle(frame)
+        put_again.settle(plan, frame)
     found = planning.refresh(scene, node).counts()
     return len(found.fresh), len(found.stale), len(found.missing)
 

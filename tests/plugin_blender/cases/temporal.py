@@ -38,10 +38,10 @@ def counts(scene: Any, node: Any) -> tuple[int, int, int]:
 
 
 def task_of(scene: Any, node: Any, frame: int) -> Any:
-    from plugin_blender import planning
+    from plugin_blender import planning, sending
 
     plan = planning.plan_of(scene, node)
-    return plan.task(frame, plan.sent(frame))
+    return sending.task_of(plan, frame, sending.sent_for(plan, frame)())
 
 
 def results(scene: Any, node: Any) -> str:

@@ -1,11 +1,11 @@
-"""Reads files that were put there again, in a thread: no window waits for that. No nuke here."""
+"""Reads files that were put there again, in a thread: no window waits for that."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
 
-from matte_link.seen_files import SeenTogether
+from .seen_files import SeenTogether
 
 
 class BackgroundComparison:

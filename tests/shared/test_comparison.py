@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from cleanplate_node.comparison import BackgroundComparison
+from matte_link.comparison import BackgroundComparison
 from matte_link.seen_files import SeenTogether, look_at
 
 _SOON_S = 60.0  # no time of the product's: a machine under load may need it
