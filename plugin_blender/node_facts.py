@@ -59,6 +59,8 @@ def _node_facts(node: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> list[ob
     _note_picture(node, walk.facts)
     if getattr(node, "scene", node) is None:
         walk.facts.reads_scene = True
+    if node.bl_idname == "CompositorNodeSceneTime":
+        walk.facts.reads_rate = True
     if node.bl_idname in _KEEPS_STATES:
         walk.facts.unknown.append(f"the simulation in {node.id_data.name}")
     outputs = [_value(socket, walk) for socket in node.outputs]

@@ -46,7 +46,7 @@ class Findings:
 
     Without one of its ``pictures`` a solve makes no sense; without one of its ``files`` Blender renders as well.
     ``reads_scene``: something reads the scene that is rendered, whichever that is. ``reads_frames``: a driver reads
-    at which frame a scene stands.
+    at which frame a scene stands. ``reads_rate``: a node shows the time in seconds.
     """
 
     blocks: list[Any] = field(default_factory=list)
@@ -55,6 +55,7 @@ class Findings:
     unknown: list[str] = field(default_factory=list)
     reads_scene: bool = False
     reads_frames: bool = False
+    reads_rate: bool = False
     _numbers: dict[int, int] = field(default_factory=dict)
 
     def number_of(self, block: Any) -> int:
@@ -73,6 +74,7 @@ class Findings:
         self.unknown += other.unknown
         self.reads_scene = self.reads_scene or other.reads_scene
         self.reads_frames = self.reads_frames or other.reads_frames
+        self.reads_rate = self.reads_rate or other.reads_rate
 
 
 class RnaWalk:

@@ -19,6 +19,7 @@ _ANYWHERE = frozenset(
         "is_evaluated",
         "is_library_indirect",
         "is_missing",
+        "is_runtime_data",
         "library",
         "library_weak_reference",
         "name_full",
@@ -27,6 +28,8 @@ _ANYWHERE = frozenset(
         "preview",
         "session_uid",
         "tag",
+        # whether an editor shows it
+        "use_extra_user",
         "use_fake_user",
         "users",
         # the interface
@@ -124,7 +127,9 @@ _OF = {
     "Bone": frozenset({"children"}),
     "Action": frozenset({"groups"}),
     "FCurve": frozenset({"color", "color_mode", "group", "hide"}),
-    "Image": frozenset({"filepath", "filepath_raw", "packed_file", "packed_files", "tiles", "is_dirty"}),
+    "Image": frozenset(
+        {"display_aspect", "filepath", "filepath_raw", "packed_file", "packed_files", "tiles", "is_dirty"}
+    ),
     "Mesh": frozenset(
         {
             # follow from the corners and their attributes
@@ -140,7 +145,10 @@ _OF = {
             "uv_layer_stencil_index",
         }
     ),
-    "MovieClip": frozenset({"filepath"}),
+    # Notes that are drawn on it, and how its editor shows it.
+    "MovieClip": frozenset({"annotation", "display_aspect", "filepath", "grease_pencil"}),
+    # What the next track begins with, and lists of the editor. What was solved is in the tracks.
+    "MovieTracking": frozenset({"active_object_index", "dopesheet", "settings"}),
     # Blender warns of its default.
     "View3DShading": frozenset({"wireframe_color_type"}),
 }

@@ -28,6 +28,18 @@ from .sources import FileSource, GraphSource, Source
 # How Blender takes the alpha of a file by itself; the server takes it the same way.
 _ALPHA_MODES = {".exr": "PREMUL", ".png": "STRAIGHT", ".jpg": "STRAIGHT", ".jpeg": "STRAIGHT"}
 
+_OF_COMPOSITOR = (
+    "border_",
+    "compositor_",
+    "frame_map_",
+    "pixel_aspect_",
+    "resolution_",
+    "use_border",
+    "use_crop_to_border",
+)
+"""How the settings of a render begin that nodes alone see: its size and device, and when curves are read."""
+_RATE = {"fps", "fps_base"}
+
 _OF_NODE = re.compile(r'nodes\["((?:[^"\\]|\\.)*)"\](.*)')
 
 
@@ -107,19 +119,26 @@ def _graph(feed: Feed, scene: Any) -> GraphSource:
     values: list[object] = [feed.socket.identifier]
     for nodes, group in levels_of(feed):
         values += _tree_values(nodes, group, facts)
-    # Nodes see the size and the device of the render that they are part of.
-    values.append(RnaWalk(scene, facts).struct(scene.render))
     values.append([working_space(), _ocio_config()])
     facts.unknown += frame_scripts()
     if facts.reads_scene:
         facts.number_of(scene)
     values += fingerprint.add_blocks(facts, scene)
+    values.append(_render_facts(scene, facts))
     return GraphSource(
         digest=digest(values),
         pictures=tuple(dict.fromkeys(facts.pictures)),
         files=tuple(dict.fromkeys(facts.files)),
         unknown=tuple(dict.fromkeys(facts.unknown)),
     )
+
+
+def _render_facts(scene: Any, facts: Findings) -> object:
+    """What nodes see of the render that they are part of. All of it comes with the scene of Render Layers."""
+    render = scene.render
+    names = {item.identifier for item in render.bl_rna.properties}
+    seen = {name for name in names if name.startswith(_OF_COMPOSITOR)} | (_RATE if facts.reads_rate else set())
+    return RnaWalk(scene, facts).struct(render, frozenset(names - seen))
 
 
 def _tree_values(nodes: list[Any], group: Any, facts: Findings) -> list[object]:

@@ -21,7 +21,9 @@ def flat(place: Path, scene: Any, tree: Any, plate: Any, feed: Callable[[Any], o
     exposure = tree.nodes.new("CompositorNodeExposure")
     tree.links.new(plate.outputs[0], exposure.inputs[0])
     feed(exposure.outputs[0])
-    edit("frames a second", setting(scene.render, "fps", 30))
+    of_the_3d_scene(scene, tree, exposure, edit)
+    looks(place, tree, plate, feed, edit)
+    feed(exposure.outputs[0])
     edit("precision of the compositor", other_choice(scene.render, "compositor_precision"))
     strips(tree, exposure, edit)
     another_scene(exposure, edit)
@@ -34,6 +36,74 @@ def flat(place: Path, scene: Any, tree: Any, plate: Any, feed: Callable[[Any], o
     conversions(tree, plate, feed, edit)
     library(place, tree, plate, feed, edit)
     feed(plate.outputs[0])
+
+
+def of_the_3d_scene(scene: Any, tree: Any, exposure: Any, edit: Edit) -> None:
+    """Settings of a render that nodes alone do not see, and those that they do."""
+    render = scene.render
+    for name, value in (
+        ("fps", 30),
+        ("use_motion_blur", True),
+        ("use_simplify", True),
+        ("film_transparent", True),
+        ("filter_size", 2.5),
+        ("use_persistent_data", True),
+        ("line_thickness", 2.0),
+        ("use_single_layer", True),
+    ):
+        before = getattr(render, name)
+        edit(f"(none) {name} behind nodes alone", setting(render, name, value))
+        setattr(render, name, before)
+    edit("time remapping", setting(render, "frame_map_new", 50))
+    render.frame_map_new = 100
+    edit("aspect of the render's pixels", setting(render, "pixel_aspect_x", 2.0))
+    render.pixel_aspect_x = 1.0
+    time = tree.nodes.new("CompositorNodeSceneTime")
+    tree.links.new(time.outputs["Seconds"], exposure.inputs[1])
+    edit("frames a second behind Scene Time", setting(render, "fps", 30))
+    group_node = tree.nodes.new("CompositorNodeGroup")
+    group_node.node_tree = bpy.data.node_groups.new("clock", "CompositorNodeTree")
+    inner = group_node.node_tree
+    inner.interface.new_socket("Seconds", in_out="OUTPUT", socket_type="NodeSocketFloat")
+    inner.links.new(
+        inner.nodes.new("CompositorNodeSceneTime").outputs["Seconds"], inner.nodes.new("NodeGroupOutput").inputs[0]
+    )
+    tree.links.new(group_node.outputs[0], exposure.inputs[1])
+    edit("frames a second behind Scene Time in a group", setting(render, "fps", 24))
+    tree.links.remove(exposure.inputs[1].links[0])
+
+
+def looks(place: Path, tree: Any, plate: Any, feed: Callable[[Any], object], edit: Edit) -> None:
+    """What an artist does to look at a plate, or to track it, and that changes no picture."""
+    clip = tree.nodes.new("CompositorNodeMovieClip")
+    clip.clip = bpy.data.movieclips.load(str(place / "plate.0001.exr"))
+    mix = tree.nodes.new("CompositorNodeSetAlpha")
+    tree.links.new(plate.outputs[0], mix.inputs[0])
+    tree.links.new(clip.outputs["Alpha"], mix.inputs[1])
+    feed(mix.outputs[0])
+    edit("(none) a look in the Image Editor", lambda: shown_in("IMAGE_EDITOR", "image", plate.image))
+    edit("(none) a look in the Clip Editor", lambda: shown_in("CLIP_EDITOR", "clip", clip.clip))
+    assert plate.image.use_extra_user and clip.clip.use_extra_user, "the test's own premise"
+    edit("(none) aspect of the Clip Editor's view", setting(clip.clip, "display_aspect", (2.0, 1.0)))
+    edit("(none) a note on a clip", lambda: annotate(clip.clip))
+    edit("(none) what the next track begins with", setting(clip.clip.tracking.settings, "default_pattern_size", 31))
+    edit("a lens of a clip", setting(clip.clip.tracking.camera, "k1", 0.1))
+
+
+def shown_in(kind: str, name: str, block: Any) -> None:
+    screen = bpy.data.screens[0]
+    area = screen.areas[0]
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], screen=screen, area=area):
+        area.type = kind
+        setattr(area.spaces.active, name, block)
+
+
+def annotate(clip: Any) -> None:
+    """The name is another one since Blender 5."""
+    if hasattr(clip, "annotation"):
+        clip.annotation = bpy.data.annotations.new("note")
+    else:
+        clip.grease_pencil = bpy.data.grease_pencils.new("note")
 
 
 def other_choice(owner: Any, name: str) -> Callable[[], object]:

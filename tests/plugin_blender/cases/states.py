@@ -73,11 +73,18 @@ def settings_and_inputs(place: Path, scene: Any, node: Any) -> None:
 
     # A plate that was rendered again: its result is put out of sight, the others stay.
     plate = place / "plate.0003.exr"
-    os.utime(plate, (plate.stat().st_atime, plate.stat().st_mtime + 5))
+    rendered_again(plate)
     assert counts(scene, node) == (3, 1, 0)
     assert not Path(shown(node)).with_name("matte.0003.exr").exists()
     bpy.ops.cleanplate.solve_range()
     assert counts(scene, node) == (4, 0, 0)
+
+
+def rendered_again(file: Path) -> None:
+    """Other bytes, and a later time: what follows an EXR's last line is not read."""
+    facts = file.stat()
+    file.write_bytes(file.read_bytes() + b"\0")
+    os.utime(file, (facts.st_atime, facts.st_mtime + 5))
 
 
 def beyond_the_range(place: Path, scene: Any, tree: Any, node: Any) -> None:
@@ -88,7 +95,7 @@ def beyond_the_range(place: Path, scene: Any, tree: Any, node: Any) -> None:
     assert counts(scene, node) == (2, 0, 0)
     assert stage.shown_alpha(scene, 3) > 0.0, "a result of the present inputs is played beyond the range as well"
     plate = place / "plate.0003.exr"
-    os.utime(plate, (plate.stat().st_atime, plate.stat().st_mtime + 5))
+    rendered_again(plate)
     assert counts(scene, node) == (2, 0, 0)
     assert stage.shown_alpha(scene, 3) == 0.0, "an old matte for a new picture"
     assert stage.shown_alpha(scene, 4) > 0.0
