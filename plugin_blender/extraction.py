@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from . import jobs, runtime
+from . import jobs, loaded_pictures, runtime
 from .exr_header import has_all_pixels
 from .other_add_ons import only_picture_handlers
 from .places import Feed, upstream_nodes
@@ -47,6 +47,7 @@ def render_feeds(scene: Any, feeds: Mapping[str, Feed], frame: int, folder: Path
     if jobs.is_busy():
         raise NodeError("Blender is rendering, or computes what the viewer shows.", "Try again in a moment.")
     names = tuple(f"input{index}" for index in range(len(feeds)))
+    loaded_pictures.load_changed()
     copy = _CopiedScene(scene)
     runtime.rendering_input = True
     try:

@@ -79,7 +79,7 @@ class SolvePlan:
 
     def pictures_stamp(self, frame: int) -> str:
         """Names the frame's plate and clean plate, whatever the settings."""
-        return digest([self.plate.name, self.clean_plate.name, *self._identities(frame)])
+        return digest([self.plate.name, self.clean_plate.name, *self.identities(frame)])
 
     @property
     def results(self) -> Path:
@@ -92,12 +92,13 @@ class SolvePlan:
 
     def stamp(self, frame: int) -> str:
         """Names everything that a frame's result is made from."""
-        facts: list[object] = [self.key, *self._identities(frame)]
+        facts: list[object] = [self.key, *self.identities(frame)]
         if self.options.temporal:
-            facts.append({side: self._identities(other) for side, other in self.around(frame).items()})
+            facts.append({side: self.identities(other) for side, other in self.around(frame).items()})
         return digest(facts)
 
-    def _identities(self, frame: int) -> list[object]:
+    def identities(self, frame: int) -> list[object]:
+        """What the frame's own files are."""
         return [self.plate.identity(frame), self.clean_plate.identity(frame)]
 
     def around(self, frame: int) -> dict[str, int]:

@@ -23,6 +23,9 @@ class RenderedInputs:
         self._plan = plan
         self._folder = extraction.input_folder()
         self._files: dict[int, dict[str, str]] = {}
+        self._made_from: dict[int, list[object]] = {}
+        """What the files behind each frame were when it was rendered."""
+        self._renders = 0
         self._needed_by: dict[int, set[int]] = {}
         for frame in frames:
             for other in plan.inputs(frame):
@@ -34,15 +37,25 @@ class RenderedInputs:
         return self._files
 
     def lacking(self, frame: int) -> tuple[int, ...]:
-        """The frames that are still to be rendered before the frame can be solved, in order."""
+        """The frames that are still to be rendered before the frame can be solved, in order; also those of which a
+        file was written over since: a result is named by the files of now."""
         if not self._names:
             return ()
-        return tuple(other for other in self._plan.inputs(frame) if other not in self._files)
+        return tuple(
+            other
+            for other in self._plan.inputs(frame)
+            if self._made_from.get(other) != self._plan.identities(other)
+        )
 
     def render(self, scene: Any, node: Any, frame: int) -> None:
         """Renders a frame's files, on Blender's main thread. Raises ``NodeError``."""
-        files = extraction.render_inputs(scene, node, self._names, frame, Path(self._folder.name))
-        self._files[frame] = dict(zip(self._roles, files, strict=True))
+        made_from = self._plan.identities(frame)
+        # What was rendered before may still be sent for the frame beside.
+        self._renders += 1
+        folder = Path(self._folder.name, str(self._renders))
+        folder.mkdir()
+        files = extraction.render_inputs(scene, node, self._names, frame, folder)
+        self._files[frame], self._made_from[frame] = dict(zip(self._roles, files, strict=True)), made_from
 
     def forget(self, frame: int) -> None:
         """The frame's task has ended: deletes what no other one needs."""
@@ -50,6 +63,7 @@ class RenderedInputs:
             waiting = self._needed_by.get(other, set())
             waiting.discard(frame)
             if not waiting:
+                self._made_from.pop(other, None)
                 for file in self._files.pop(other, {}).values():
                     Path(file).unlink(missing_ok=True)
 

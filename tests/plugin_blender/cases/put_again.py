@@ -34,6 +34,7 @@ def case(folder: str) -> None:
     elsewhere(scene, node, place)
     rendered(place)
     in_time(place)
+    written_over(place)
     with_other_times(place)
 
 
@@ -348,6 +349,52 @@ def rendered(place: Path) -> None:
     assert counts(scene, node).unknown == (4,)
     assert bpy.ops.cleanplate.compare() == {"FINISHED"}
     assert fresh(scene, node) == (1, 2, 3)
+
+
+def written_over(place: Path) -> None:
+    """Blender has a still in memory, and goes on with it; what is sent is what its file is now."""
+    from plugin_blender import extraction, planning, rendered
+
+    place, scene, tree, node = shot_of_its_own(place / "over")
+    for name in ("Plate", "Clean Plate"):
+        exposure = tree.nodes.new("CompositorNodeExposure")
+        tree.links.new(node.inputs[name].links[0].from_socket, exposure.inputs[0])
+        tree.links.new(exposure.outputs[0], node.inputs[name])
+    painted = stage.image_node(tree, place / "plate.0004.exr")
+    painted.image.pixels[40] = painted.image.pixels[40] + 1.0
+
+    def sent(name: str) -> bytes:
+        folder = place / "sent"
+        folder.mkdir(exist_ok=True)
+        (file,) = extraction.render_inputs(scene, node, [name], 1, folder)
+        return Path(file).read_bytes()
+
+    before, plate = sent("Clean Plate"), sent("Plate")
+    assert sent("Clean Plate") == before != plate
+    clean = (place / "clean.exr").read_bytes()
+    shutil.copy(place / "plate.0001.exr", place / "clean.exr")
+    assert sent("Clean Plate") == plate, "the clean plate that Blender had read"
+    assert painted.image.is_dirty, "paint is lost"
+    (place / "clean.exr").write_bytes(clean)
+
+    # Written over behind the render of it, and before it is sent.
+    real = rendered.extraction.render_inputs
+    again = []
+
+    def late(scene: Any, node: Any, names: Any, frame: int, folder: Path) -> Any:
+        files = real(scene, node, names, frame, folder)
+        again.append(frame)
+        if again == [1, 2]:
+            shutil.copy(place / "plate.0004.exr", place / "plate.0002.exr")
+        return files
+
+    rendered.extraction.render_inputs = late
+    assert bpy.ops.cleanplate.solve_range() == {"FINISHED"}
+    rendered.extraction.render_inputs = real
+    assert again == [1, 2, 2, 3, 4] and counts(scene, node).fresh == EVERY, again
+    made = planning.plan_of(scene, node)
+    two, four = (bpy.data.images.load(str(made.result(frame))) for frame in (2, 4))
+    assert list(two.pixels) == list(four.pixels), "a matte of the picture that was there before"
 
 
 def in_time(place: Path) -> None:
