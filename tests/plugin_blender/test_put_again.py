@@ -140,7 +140,13 @@ def test_the_clean_plate_is_read_once_for_all_frames(
     aged(tmp_path / "clean.exr")
     read: list[str] = []
     real = seen_files.file_digest
-    monkeypatch.setattr(seen_files, "file_digest", lambda path: (read.append(path.name), real(path))[1])
+
+    def counted(path: Path) -> str:
+        read.append(path.name)
+        found: str = real(path)
+        return found
+
+    monkeypatch.setattr(seen_files, "file_digest", counted)
     assert fresh(plan) == FRAMES and read == ["clean.exr"]
 
 
