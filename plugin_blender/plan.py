@@ -23,7 +23,7 @@ from .matte_link.files import write_atomically
 from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
-from .matte_link.seen_files import Seen, known_contents
+from .matte_link.seen_files import SeenTogether
 from .result_files import NAME, SentPictures, frame_of, frames_of, known_facts, known_stamp
 from .sources import FileSource, GraphSource, Source
 
@@ -143,7 +143,7 @@ class SolvePlan:
         return self._is_of_present_inputs(frame) and self.is_touched(frame) and self._can_be_read(frame)
 
     def _can_be_read(self, frame: int) -> bool:
-        return bool(known_facts(self.result(frame)).files) and known_contents(self.seen(frame)) is None
+        return bool(known_facts(self.result(frame)).files) and self.seen(frame).known_contents() is None
 
     def put_again(self, frame: int) -> tuple[Path, ...]:
         """Results of the present settings whose files have other times since, and the same sizes: they are the
@@ -163,9 +163,9 @@ class SolvePlan:
         result = self.result(frame)
         return touched.verdict(str(result), known_facts(result), self.seen(frame), have_same_times=True)
 
-    def seen(self, frame: int) -> Seen:
+    def seen(self, frame: int) -> SeenTogether:
         """The files that the frame's result is made from, as they are."""
-        return [[seen_file(file) for file in self.files_of(number)] for number in self.inputs(frame)]
+        return SeenTogether([[seen_file(file) for file in self.files_of(number)] for number in self.inputs(frame)])
 
     def note(self, frame: int, sent: SentPictures) -> None:
         """The frame's pictures were compared: those of now are ``sent``."""

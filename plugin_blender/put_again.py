@@ -13,7 +13,7 @@ from .exr_header import restamped
 from .file_states import forget
 from .matte_link.comparison import BackgroundComparison
 from .matte_link.files import write_atomically
-from .matte_link.seen_files import Seen, files_in, read_contents, sizes_of, witness_of_files
+from .matte_link.seen_files import SeenTogether
 from .plan import SolvePlan
 from .result_files import ResultFacts, SentPictures, joined_stamp, known_facts
 
@@ -30,7 +30,7 @@ class PutAgain:
     target: Path
     facts: ResultFacts
     stamp: str
-    seen: Seen
+    seen: SeenTogether
 
 
 def results_of(plan: SolvePlan, frame: int) -> list[PutAgain]:
@@ -46,12 +46,12 @@ def take_back(found: Sequence[PutAgain]) -> bool:
     """Reads the files of a frame, and takes back the result that was made from files of these contents; whether
     there is one. Where it cannot be written it is not tried again for the files of now."""
     for each in found:
-        if read_contents(each.seen) != each.facts.files:
+        if each.seen.read_contents() != each.facts.files:
             continue
         sent = SentPictures(
             content=each.facts.content,
-            witness=witness_of_files(files_in(each.seen)),
-            sizes=sizes_of(each.seen),
+            witness=each.seen.witness,
+            sizes=each.seen.sizes,
             files=each.facts.files,
         )
         try:
@@ -85,7 +85,7 @@ def settle(plan: SolvePlan, frame: int) -> None:
     """Reads the frame's files where they were put there again, and looks whether they are the same; where pictures
     would have to be rendered, only a solve or a comparison tells more."""
     if plan.must_be_read(frame):
-        read_contents(plan.seen(frame))
+        plan.seen(frame).read_contents()
     # OSError: what went meanwhile is not taken back.
     with contextlib.suppress(OSError):
         take_back(results_of(plan, frame))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from .matte_link.file_digest import file_digest
 from .matte_link.result_key import digest
-from .matte_link.seen_files import files_in, read_contents, sizes_of, witness_of_files
 from .matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 from .picture_headers import not_as_shown
 from .plan import SCHEMA, NodeError, SolvePlan
@@ -37,12 +36,12 @@ def sent_for(plan: SolvePlan, frame: int, rendered: Rendered | None = None) -> C
     """What finds the frame's pictures by reading them, on any thread; it raises ``OSError``. Their files are looked
     at before: what is put there meanwhile is noticed later."""
     seen = plan.seen(frame)
-    witness = witness_of_files(files_in(seen))
 
     def read() -> SentPictures:
         content = content_of(plan, frame, rendered)
-        files = read_contents(seen)
-        return SentPictures(content=content, witness=witness, sizes=sizes_of(seen) if files else "", files=files)
+        files = seen.read_contents()
+        sizes = seen.sizes if files else ""
+        return SentPictures(content=content, witness=seen.witness, sizes=sizes, files=files)
 
     return read
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .matte_link.file_witness import were_touched
 from .matte_link.result_key import OTHER, SAME
-from .matte_link.seen_files import Seen, compare_contents, files_in, witness_of_files
+from .matte_link.seen_files import SeenTogether
 from .result_files import ResultFacts
 
 TOUCHED = "a file that was put there again with its old size and time"
@@ -19,17 +19,16 @@ _given_up: set[tuple[str, str]] = set()
 """Results that cannot be written again, by their file and the stamp that they were to have."""
 
 
-def verdict(result: str, facts: ResultFacts, seen: Seen, have_same_times: bool) -> str:
+def verdict(result: str, facts: ResultFacts, seen: SeenTogether, have_same_times: bool) -> str:
     """:data:`SAME` where nothing was put there again, or nothing else than was there; :data:`OTHER` where another
     file was; :data:`UNKNOWN` while nobody has looked. ``seen`` are the files of now."""
-    witness = witness_of_files(files_in(seen))
     if have_same_times:
-        if not were_touched(facts.witness, witness):
+        if not were_touched(facts.witness, seen.witness):
             return SAME
-        found = _compared.get((result, facts.content, witness))
+        found = _compared.get((result, facts.content, seen.witness))
         if found is not None:
             return SAME if found else OTHER
-    return compare_contents(seen, facts.sizes, facts.files, have_same_times)
+    return seen.compare(facts.sizes, facts.files, have_same_times)
 
 
 def give_up(result: str, stamp: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 from pathlib import Path
@@ -39,10 +38,7 @@ def read_by(contents: FrameContents) -> SentPictures:
 
 
 def witness(plan: SolvePlan) -> str:
-    # The package's own copy: another module's files are none of its own.
-    seen_files = importlib.import_module("plugin_blender.matte_link.seen_files")
-    found: str = seen_files.witness_of_files(seen_files.files_in(plan.seen(1)))
-    return found
+    return str(plan.seen(1).witness)
 
 
 def test_what_is_put_there_while_it_is_read_is_noticed_later(plan: SolvePlan, tmp_path: Path) -> None:

@@ -180,8 +180,7 @@ def test_nodes_and_their_files_are_compared_apart(plan: SolvePlan, tmp_path: Pat
     nodes = replace(plan, plate=GraphSource(digest="exposure", pictures=(plan.plate,)))
     for frame in FRAMES:
         seen = nodes.seen(frame)
-        files = seen_files.read_contents(seen)
-        solve(nodes, frame, SentPictures("a" * 32, "", seen_files.sizes_of(seen), files))
+        solve(nodes, frame, SentPictures("a" * 32, "", seen.sizes, seen.read_contents()))
     aged(tmp_path / "plate.0001.exr", tmp_path / "clean.exr")
     assert nodes.counts().stale == FRAMES and fresh(nodes) == FRAMES
     other = replace(plan, plate=GraphSource(digest="another exposure", pictures=(plan.plate,)))

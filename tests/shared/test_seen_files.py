@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from matte_link import seen_files
+from matte_link.result_key import OTHER, SAME, UNKNOWN
 from matte_link.seen_files import Seen, SeenTogether, files_in, look_at
 
 
@@ -100,3 +101,21 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_folder_is_one_whatever_is_in_it(tmp_path: Path) -> None:
     assert look_at(str(tmp_path)) == "folder"
     assert list(files_in([None, "folder", 3])) == []
+
+
+def test_what_a_result_keeps_of_its_files_is_compared_with_those_of_now(tmp_path: Path) -> None:
+    made = SeenTogether(seen_at(tmp_path / "one", "a"))
+    sizes, contents = made.sizes, made.read_contents()
+    os.utime(tmp_path / "one", (1, 1))
+    now = look_at(str(tmp_path / "one"))
+    for have_same_times in (False, True):
+        assert SeenTogether(now).compare(sizes, contents, have_same_times) == UNKNOWN, "nobody has read it"
+    assert read_contents(now) == contents and SeenTogether(now).compare(sizes, contents, False) == SAME
+    other = seen_at(tmp_path / "two", "b")
+    assert read_contents(other) and SeenTogether(other).compare(sizes, contents, True) == OTHER
+    gone = seen_at(tmp_path / "gone", "a")
+    (tmp_path / "gone").unlink()
+    assert read_contents(gone) == ""
+    for seen, kept in ((seen_at(tmp_path / "three", "long"), contents), (now, ""), (gone, contents)):
+        assert SeenTogether(seen).compare(sizes, kept, have_same_times=False) == OTHER
+        assert SeenTogether(seen).compare(sizes, kept, have_same_times=True) == UNKNOWN
