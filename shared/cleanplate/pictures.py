@@ -91,7 +91,8 @@ def image_of(pixels: Array, name: str) -> Image:
         raise MatteError(
             "bad_picture",
             f"The {name} is an array of {_in_words(pixels)}.",
-            "Give floats, height x width x 3, scene-linear: for sRGB codes, decode them first.",
+            "Give floats, height x width x 3: scene-linear, or codes divided by the largest (255), with "
+            'colourspace="srgb" or whatever they are in.',
         )
     window = Window(0, 0, pixels.shape[1], pixels.shape[0])
     with np.errstate(over="ignore"):
