@@ -44,18 +44,17 @@ def pyramid(picture: Tensor, octaves: int) -> list[Tensor]:
 
 
 def frame_evidence(
-    plate: Tensor, clean: Tensor, coverage: Tensor, octaves: int
-) -> tuple[list[Tensor], tuple[Tensor, Tensor]]:
+    plate: Tensor, clean: Tensor, coverage: Tensor, octaves: int, last_look: int
+) -> tuple[list[Tensor], tuple[Tensor, ...]]:
     """Of one padded frame: least and most evidence at every resolution (see ``evidence_levels``), and the coarse
-    stage's part of the evidence at the coarse size and at twice that."""
+    stage's part of the evidence for each look, the coarse size first, doubled from look to look."""
     if on_processor(plate):
         outside = _outside_in_strips(plate, clean)
         evidence = stripwise(evidence_of)(outside, noise_of(outside), coverage)
     else:
         evidence = plate_evidence(plate, clean, coverage)
     levels = evidence_levels(evidence, octaves)
-    first, second = (_means(evidence, 1 << (octaves - look), levels[look]) for look in (0, 1))
-    return levels, (first, second)
+    return levels, tuple(_means(evidence, 1 << (octaves - look), levels[look]) for look in range(last_look + 1))
 
 
 def _means(evidence: Tensor, side: int, extremes: Tensor) -> Tensor:

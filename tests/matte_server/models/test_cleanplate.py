@@ -37,11 +37,6 @@ SAME = 1e-5
 PACKAGED = Path(packaged.__file__).parent / packaged.SPEC.packaged_file
 
 
-@pytest.fixture(scope="module")
-def packaged_model() -> CleanplateModel:
-    return CleanplateModel.load("", torch.device("cpu"))
-
-
 def detailed_network() -> CleanplateNet:
     """Grown from the packaged weights; what starts as 0 is disturbed, so that every part of it acts."""
     torch.manual_seed(2)

@@ -42,7 +42,7 @@ def comb() -> Tensor:
 def coarse(alpha: Tensor, covered: float = 1.0, shift: int = 0) -> Tensor:
     clean = wall()
     coverage = torch.full_like(alpha, covered)
-    return frame_evidence(plate_with(alpha, clean), clean.roll(shift, -1), coverage, OCTAVES)[1][0]
+    return frame_evidence(plate_with(alpha, clean), clean.roll(shift, -1), coverage, OCTAVES, 1)[1][0]
 
 
 def test_a_comb_and_a_blade_differ() -> None:
@@ -78,7 +78,7 @@ def test_levels_hold_the_extremes_of_their_pixels() -> None:
 def test_blocks_that_the_full_resolution_contradicts_are_refined(closed: float) -> None:
     """A solid alpha over the gaps of a comb, or none over its teeth: only the evidence tells."""
     clean = wall()
-    levels, _ = frame_evidence(plate_with(comb(), clean), clean, torch.ones(1, 1, HEIGHT, WIDTH), OCTAVES)
+    levels, _ = frame_evidence(plate_with(comb(), clean), clean, torch.ones(1, 1, HEIGHT, WIDTH), OCTAVES, 1)
     alpha, doubt = torch.full((1, 1, 64, 96), closed), torch.zeros(1, 1, 32, 48)
     assert chosen_blocks(alpha, doubt, 2, None)[0].tolist() == []
     rows, columns = chosen_blocks(alpha, doubt, 2, levels[1])
