@@ -58,8 +58,8 @@ _BLOCKS_A_THREAD, _MOST_BLOCKS = 96, 768
 """Blocks at once on a CPU: with fewer, sleeping threads wake too often; a block takes a quarter of a megabyte."""
 _OCTAVES_SEEN_CLOSELY = 3
 """From so many octaves on there is a third look. On 11 frames of 3840 x 2160 it takes frame, band and Grad to 0.84,
-0.91 and 0.93 of what they were, on 17 of 2160 x 1620 to 0.91, 0.93 and 0.90, for twice the time. With two octaves, on
-26 of 1440 x 1080, it takes them to 0.985, 0.982 and 0.981, for three times: left."""
+0.91 and 0.93 of what they were, on 17 of 2160 x 1620 to 0.91, 0.93 and 0.90, for twice the time. With two octaves,
+on 26 of 1440 x 1080, it takes them to 0.985, 0.982 and 0.981, for three times: left."""
 
 
 @dataclass(frozen=True, eq=False)
