@@ -35,7 +35,7 @@ from .cleanplate_blocks import (
     upsampled_into,
 )
 from .cleanplate_evidence import frame_evidence, padded, pyramid
-from .cleanplate_looks import AlphaLevel, of_both_looks
+from .cleanplate_looks import SECOND_LOOK, THIRD_LOOK, AlphaLevel, of_both_looks
 from .cleanplate_windows import BLOCKS, beneath, cut_input, cut_windows, put_windows, windows_around
 from .learned import check_learned_for
 from .network_table import CLEANPLATE
@@ -151,11 +151,13 @@ class CleanplateModel:
             first = self._net.first_look(pictures.seen_in_look(0))
             check()
             refined = self._refined(pictures.octave(1, 0), AlphaLevel.of(first), first, at_once, check)
-            seen = of_both_looks(first, refined, self._net.second_look(pictures.seen_in_look(1), first.alpha))
+            second = self._net.second_look(pictures.seen_in_look(1), first.alpha)
+            seen = of_both_looks(first, refined, second, SECOND_LOOK)
             check()
             if pictures.last_look == 2:
                 refined = self._refined(pictures.octave(2, 1), AlphaLevel.of(seen), seen, at_once, check)
-                seen = of_both_looks(seen, refined, self._close_look(pictures, seen, refined, at_once, check))
+                third = self._close_look(pictures, seen, refined, at_once, check)
+                seen = of_both_looks(seen, refined, third, THIRD_LOOK)
             level = AlphaLevel.of(seen)
             for number in range(pictures.last_look + 1, pictures.octaves + 1):
                 level = self._refined(pictures.octave(number, pictures.last_look), level, seen, at_once, check)

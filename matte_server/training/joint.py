@@ -23,7 +23,7 @@ from ..learning.losses import (
     seen_evidence,
     weighted,
 )
-from ..models.cleanplate_looks import second_share
+from ..models.cleanplate_looks import SECOND_LOOK, second_share
 from ..models.networks.cleanplate import CleanplateNet, Coarse
 
 _SHARES = {
@@ -64,7 +64,7 @@ def _joined(first: Coarse, refined: Tensor, second: Coarse) -> Tensor:
     ours, theirs = leaky_clamp(refined), leaky_clamp(second.alpha)
     with torch.no_grad():
         clamped = replace(second, alpha=theirs.clamp(0, 1))
-        share = second_share(ours.clamp(0, 1), double(first.doubt), clamped)
+        share = second_share(ours.clamp(0, 1), double(first.doubt), clamped, SECOND_LOOK)
     return torch.lerp(ours, theirs, share)
 
 

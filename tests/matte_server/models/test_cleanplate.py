@@ -14,7 +14,7 @@ from torch import Tensor
 from matte_server.errors import MatteError
 from matte_server.models import cleanplate as packaged
 from matte_server.models.cleanplate import CleanplateModel, read_network
-from matte_server.models.cleanplate_looks import AlphaLevel, of_both_looks
+from matte_server.models.cleanplate_looks import SECOND_LOOK, THIRD_LOOK, AlphaLevel, of_both_looks
 from matte_server.models.networks.cleanplate import (
     DETAILED,
     LIGHT,
@@ -169,13 +169,15 @@ def test_both_looks_count_by_what_they_expect_to_be_wrong_with() -> None:
     added = torch.full((1, 1, 4, 8), 0.9)
     refined = AlphaLevel(alpha=torch.full((1, 1, 4, 8), 0.5), state=None)
     second = coarse(added, doubt=[0.3, 0.3, 0.1, 0.1, 0.01, 0.01, 0.1, 0.1])
-    alpha = of_both_looks(first, refined, second).alpha[0, 0, 0]
+    alpha = of_both_looks(first, refined, second, SECOND_LOOK).alpha[0, 0, 0]
     # Columns 0, 3, 4 and 7: in the middle of the first look's first, second, third and fourth pixel.
     assert float(alpha[0]) < 0.51 and float(alpha[4]) > 0.89
     assert 0.5 < float(alpha[0]) < float(alpha[7]) < float(alpha[4]) < 0.9
+    third = of_both_looks(first, refined, second, THIRD_LOOK).alpha[0, 0, 0]
+    assert bool((third > alpha).all()), "what the third look adds counts for more"
     less = coarse(torch.full((1, 1, 4, 8), 0.1), doubt=[0.3] * 8)
     # 0.5 and 0.1: 0.58 * 0.5 + 0.42 * 0.1
-    assert torch.allclose(of_both_looks(first, refined, less).alpha, torch.tensor(0.332))
+    assert torch.allclose(of_both_looks(first, refined, less, SECOND_LOOK).alpha, torch.tensor(0.332))
 
 
 def coarse(alpha: Tensor, doubt: list[float]) -> Coarse:
