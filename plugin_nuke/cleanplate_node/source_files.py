@@ -18,7 +18,7 @@ from .frame_reach import SAME_FRAME, Chosen, FrameMap
 
 _NEAREST = "nearest frame"
 """What a Read's ``on_error`` may say."""
-_VIDEOS = (".mov", ".mp4", ".m4v", ".avi", ".mxf", ".mkv", ".webm", ".mpg", ".r3d", ".braw", ".gif")
+_VIDEOS = (".mov", ".qt", ".mp4", ".m4v", ".avi", ".mxf", ".mkv", ".webm", ".mpg", ".mpeg", ".r3d", ".braw", ".gif")
 _NUMBER = re.compile(r"%0?(\d*)d|#+")
 
 
@@ -142,8 +142,8 @@ class FileStamps:
         found = self._look(frame_file(file.pattern, shown, view))
         if found is None and file.on_error != "error":
             return self._nearest(file, shown, view) if file.on_error == _NEAREST else file.on_error
-        is_another = shown != frame and found is not None and _holds_frames(file.pattern)
-        return [shown, found] if is_another else found
+        is_another = shown != frame or file.takes != SAME_FRAME
+        return [shown, found] if is_another and found is not None and _holds_frames(file.pattern) else found
 
     def _nearest(self, file: SourceFile, frame: int, view: str) -> Seen:
         """What a Read may show in place of a frame without a file: the one before it or the one after it, since no
@@ -151,7 +151,8 @@ class FileStamps:
         numbers = [number for number in self._names(file.pattern, view) if _is_in_range(file, number)]
         before = max((number for number in numbers if number < frame), default=None)
         after = min((number for number in numbers if number > frame), default=None)
-        found = [self._look(frame_file(file.pattern, one, view)) for one in (before, after) if one is not None]
+        near = [number for number in (before, after) if number is not None]
+        found: list[Seen] = [[one, self._look(frame_file(file.pattern, one, view))] for one in near]
         return [_NEAREST, *found] if found else None
 
     def _of_sequence(self, file: SourceFile, view: str) -> Seen:
@@ -186,7 +187,8 @@ class FileStamps:
 
 def _holds_frames(pattern: str) -> bool:
     """Whether it is more than one picture, which a still is not, whatever its Read's range is. Which of them is
-    seen counts: files of an archive may have the same time and size, and a video is one file."""
+    seen counts, as the range does not: files of an archive may have the same time and size, and a video is one
+    file."""
     return _NUMBER.search(pattern) is not None or pattern.lower().endswith(_VIDEOS)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import nuke
 import pytest
@@ -13,6 +12,7 @@ from cleanplate_node.range_plan import Refused
 from nuke._state import State
 
 from tests.plugin_nuke.pressing import expect_matte_there, looked_at, press
+from tests.plugin_nuke.shown_renders import precomp_of, render_shown
 from tests.plugin_nuke.whole_comp import overwrite
 
 
@@ -35,19 +35,6 @@ def test_a_local_copy_that_is_old_is_never_rendered(policy: str, lonely: Contrac
         plan(node)
     copy.touch()
     plan(node)
-
-
-def precomp_of(kind: str, shot: Path, plates: Path, *names: str) -> nuke.Node:
-    """A Precomp or LiveGroup that shows its Output, which is fed by the first of some Writes of ``plates``; the
-    other ones are of files of those names."""
-    holder = host.create(kind)
-    with host.inside(holder):
-        read = host.create("Read", file=f"{shot.as_posix()}/clean.exr", raw=True)
-        for name in ("plate", *names):
-            write = host.create("Write", file=f"{plates.as_posix()}/{name}.%04d.exr", name=f"Write_{name}")
-            host.connect(write, 0, read)
-        host.connect(host.create("Output"), 0, host.inner(holder, "Write_plate"))
-    return holder
 
 
 @pytest.mark.parametrize("kind", ["Precomp", "LiveGroup"])
@@ -83,23 +70,11 @@ def test_what_was_rendered_of_a_precomp_counts_where_it_is_shown(kind: str, lone
     assert key()[1], "no node says which file that is"
 
 
-def rendered_again(kind: str, bench: ContractBench, shot: Path) -> nuke.Node:
-    """What shows the plates of a shot as a render that is read in place of its nodes."""
-    if kind == "Write":
-        clean = bench.read(shot / "clean.exr", 1, 1)
-        shown = host.create("Write", file=f"{shot.as_posix()}/plate.%04d.exr", reading=True)
-        host.connect(shown, 0, clean)
-        return shown
-    shown = precomp_of(kind, shot, shot)
-    host.set_value(shown, "reading", True)
-    return shown
-
-
 @pytest.mark.parametrize("kind", ["Write", "Precomp", "LiveGroup"])
 def test_a_render_that_was_rendered_again_is_read_again(kind: str, bench: ContractBench, window: State) -> None:
     """As by a farm: Nuke keeps showing what it has read of it."""
     shot = bench.shot((1,))
-    shown = rendered_again(kind, bench, shot)
+    shown = render_shown(kind, bench, shot)
     node = bench.node_on(shown, bench.read(shot / "clean.exr", 1, 1), range_mode="custom", first=1, last=1)
     assert press(window, bench, node) == "up to date, 1 done"
     bench.expect_matte(bench.result(node, 1), 1)

@@ -162,6 +162,17 @@ def test_which_file_a_read_takes(mode: str, text: str, taken: int, lonely: Contr
 
 
 @pytest.mark.parametrize(
+    ("mode", "text", "takes"), [("offset", "2", FrameMap(later=2)), ("start at", "2", EVERY_FRAME)]
+)
+def test_which_file_a_write_that_reads_takes(mode: str, text: str, takes: FrameMap, lonely: ContractBench) -> None:
+    """It has the numbers of its files as a Read has, but no range that is placed."""
+    pattern = (lonely.folder / "p.%04d.exr").as_posix()
+    write = host.create("Write", file=pattern, reading=True, frame_mode=mode, frame=text)
+    (file,) = [file for one in host.upstream([write]).facts for file in one.files]
+    assert file == SourceFile(pattern, takes=takes)
+
+
+@pytest.mark.parametrize(
     ("mode", "text"),
     [
         ("expression", "frame/2"), ("expression", "frame+fps"), ("expression", "t"), ("expression", "frame*2"),
@@ -190,6 +201,20 @@ def test_a_read_that_starts_at_another_frame_depends_on_that_file_alone(tmp_path
     assert [frame for frame in before if before[frame] != after[frame]] == [2, 5]
     held = FileStamps([file], [(FrameMap(fixed=2),)])
     assert stamp_of(held.of(77, "main").seen) == after[2], "behind a FrameHold too"
+
+
+def test_files_of_one_time_and_size_are_told_by_their_number(tmp_path: Path) -> None:
+    """As an archive may leave them. No other part of a key says where a Read starts, or which neighbour is left."""
+    for number in (1, 2, 4):
+        (tmp_path / f"p.{number:04d}.exr").write_text("x")
+        os.utime(tmp_path / f"p.{number:04d}.exr", (1, 1))
+    pattern = f"{tmp_path}/p.%04d.exr"
+    one, two = (SourceFile(pattern, frames=(1, 9), takes=FrameMap(later=later)) for later in (-10, -9))
+    assert stamps_at(one, 11) != stamps_at(two, 11) == stamps_at(one, 12)
+    nearest = SourceFile(pattern, frames=(1, 3), on_error="nearest frame")
+    before = stamps_at(nearest, 3)
+    (tmp_path / "p.0002.exr").unlink()
+    assert stamps_at(nearest, 3) != before
 
 
 @pytest.mark.parametrize(
@@ -349,9 +374,11 @@ def test_a_shape_that_follows_another_node(link: str, changed: str, is_seen: boo
     assert (after[1] != before[1]) == is_seen
 
 
-def test_a_shape_that_follows_what_has_no_number_is_unknown(lonely: ContractBench) -> None:
+@pytest.mark.parametrize("link", ["parent.Tracker1.tracks.1.track_x", "Tracker1.translate.x(frame-1)"])
+def test_a_shape_that_follows_what_has_no_number_is_unknown(link: str, lonely: ContractBench) -> None:
+    """Keys beside the frame count too where it is taken at another one."""
     host.create("Tracker4", name="Tracker1")
-    roto = host.create("Roto", curves="{t {parent.Tracker1.tracks.1.track_x}}")
+    roto = host.create("Roto", curves=f"{{t {{{link}}}}}")
     assert [one.has_text_that_runs for one in host.upstream([roto]).facts] == [True]
 
 

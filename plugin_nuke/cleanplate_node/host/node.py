@@ -160,26 +160,36 @@ def can_reload(node: Node) -> bool:
 
 
 def _reload_button(node: Node) -> Optional[nuke.Script_Knob]:
-    """The button that has a node read its files again, and nothing else. What was rendered of a Precomp is read by
-    the Precomp, and named by a Write in it."""
-    holder = node.parent()
-    if "Write" in node.Class() and shows_its_render(holder) and not is_on(node, "reading"):
-        knob = holder.knob("reload_write") if holder is not None else None
+    """The button that has a node read its files again, and nothing else."""
+    reader = _reader(node)
+    if reader is not node:
+        knob = reader.knob("reload_write")
     else:
         knob = node.knob("reload") if node.Class() in _ONLY_READ or is_on(node, "reading") else None
     return knob if isinstance(knob, nuke.Script_Knob) else None
 
 
+def _reader(node: Node) -> Node:
+    """The node that reads the files of a node: what was rendered of a Precomp is named by a Write in it."""
+    holder = node.parent()
+    is_render = "Write" in node.Class() and shows_its_render(holder) and not is_on(node, "reading")
+    return holder if holder is not None and is_render else node
+
+
 def reload(node: Node) -> bool:
     """Has a node read its files again; returns whether it did. Nuke may refuse it, and in a published LiveGroup, in
-    which nothing can be edited, no document says what a Reload does."""
+    which nothing can be edited, no document says what a Reload does: there only a node that counts them tells."""
     before, button = _reloads(node), _reload_button(node)
     try:
         if button is not None:
             button.execute()
     except (RuntimeError, ValueError):
         return False
-    return before is None or _reloads(node) != before
+    return not _is_in_published(_reader(node)) if before is None else _reloads(node) != before
+
+
+def _is_in_published(node: Node) -> bool:
+    return any(isinstance(one, nuke.LiveGroup) and one.published() for one in holders(node))
 
 
 def _reloads(node: Node) -> Optional[int]:

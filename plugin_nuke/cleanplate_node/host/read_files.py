@@ -50,29 +50,34 @@ def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope) -> Optional[Sourc
     pattern, is_made = _pattern(node, knob, scope), "[" in as_typed(knob)
     if pattern is None:
         return None
+    if knob.name() != "file":
+        return SourceFile(pattern=pattern, is_made_by_tcl=is_made)
     limits = [node.knob(one) for one in ("first", "last", "before", "after", "on_error")]
     first, last, before, after, error = limits
-    if knob.name() != "file" or first is None or last is None or before is None or after is None:
-        return SourceFile(pattern=pattern, is_made_by_tcl=is_made)
+    takes = _numbers_taken(node, first)
+    if first is None or last is None or before is None or after is None:
+        return SourceFile(pattern=pattern, takes=takes, is_made_by_tcl=is_made)
     return SourceFile(
         pattern=pattern,
         frames=(int(first.value()), int(last.value())),
         before=str(before.value()),
         after=str(after.value()),
         on_error="error" if error is None else str(error.value()),
-        takes=_numbers_taken(node, int(first.value())),
+        takes=takes,
         is_made_by_tcl=is_made,
     )
 
 
-def _numbers_taken(node: Node, first: int) -> FrameMap:
-    """The number of the file that a Read takes at a frame."""
+def _numbers_taken(node: Node, first: Optional[nuke.Knob]) -> FrameMap:
+    """The number of the file that a Read, or a Write that reads, takes at a frame. Its range has ``first``."""
     text, mode, placed = node.knob("frame"), node.knob("frame_mode"), node.knob("origfirst")
     if text is None or mode is None:
         return SAME_FRAME
+    known = None
     # A range that was cut has two first frames, and no document says which one is placed.
-    is_whole = placed is not None and int(placed.value()) == first
-    return number_taken(str(mode.value()), as_typed(text), first if is_whole else None)
+    if first is not None and placed is not None and int(placed.value()) == int(first.value()):
+        known = int(first.value())
+    return number_taken(str(mode.value()), as_typed(text), known)
 
 
 def _pattern(node: Node, knob: nuke.EvalString_Knob, scope: GraphScope) -> Optional[str]:

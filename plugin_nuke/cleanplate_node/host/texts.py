@@ -13,7 +13,7 @@ from .node import Node, as_typed
 _RUNS = re.compile(
     r"\[\s*(python|exec|value|numvalue|knob|expression|metadata|getenv|clock|date|frame)\b\s*([^\s\[\]]*)"
 )
-_NAMES = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*")
+_NAMES = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*)(\(?)")
 _HOLD_CURVES = frozenset(
     [
         "RotoKnob",
@@ -106,10 +106,11 @@ def _named_node(node: Node, step: str, is_first: bool) -> Optional[Node]:
 
 def linked_paths(node: Node, counted: Sequence[tuple[str, str]]) -> list[str]:
     """The knobs that expressions inside of other knobs name, as shapes of a Roto that follow a Tracker do. A knob
-    does not tell of these (``hasExpression``), and its own text stays the same where they change."""
+    does not tell of these (``hasExpression``), and its own text stays the same where they change. One that is taken
+    at another frame, as ``Tracker1.translate.x(frame-1)`` is, keeps its ``(``: no number here is its value."""
     texts = [value for name, value in counted if _holds_curves(node.knob(name))]
-    paths = {_of_knob(node, path) for value in texts for path in _NAMES.findall(value)}
-    return sorted(paths - {""})
+    found = [(_of_knob(node, path), call) for value in texts for path, call in _NAMES.findall(value)]
+    return sorted({path + call for path, call in found if path})
 
 
 def _holds_curves(knob: Optional[nuke.Knob]) -> bool:

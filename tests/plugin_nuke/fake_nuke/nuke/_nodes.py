@@ -709,8 +709,8 @@ def _read(node: Node, frame: int, view: str, proxy: bool) -> Picture:
 
 
 def _frame_taken(node: Node, frame: int) -> int:
-    """The number of the file that a Read takes (user guide, Changing the Relation Between the Current Frame and the
-    Frame Read In)."""
+    """The number of the file that a Read or Write takes (user guide, Changing the Relation Between the Current
+    Frame and the Frame Read In)."""
     text, mode = str(node._knobs["frame"]._value).replace(" ", ""), node._knobs["frame_mode"].value()
     if not text:
         return frame
@@ -806,7 +806,7 @@ def _precomp(node: Node, frame: int, view: str, proxy: bool) -> Picture:
 
 def _rendered(node: Node, write: Node, frame: int, view: str) -> Picture:
     """What was rendered of it, as it was when it was first wanted."""
-    path = write._file(frame, view)
+    path = write._file(_frame_taken(write, frame), view)
     key = (id(node), path)
     if key not in state.read_cache:
         if not Path(path).is_file():
