@@ -336,6 +336,7 @@ class SolvePlan:
         target.parent.mkdir(exist_ok=True)
         self.result(frame).replace(target)
         forget(str(self.result(frame)))
+        forget(str(target))
         if frame == 0:
             self.prepare()
 

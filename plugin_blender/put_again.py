@@ -10,12 +10,12 @@ from pathlib import Path
 
 from . import touched
 from .exr_header import restamped
-from .file_states import forget
+from .file_states import forget, seen_file
 from .matte_link.comparison import BackgroundComparison
 from .matte_link.files import write_atomically
-from .matte_link.seen_files import SeenTogether
+from .matte_link.seen_files import SeenTogether, files_in
 from .plan import SolvePlan
-from .result_files import ResultFacts, SentPictures, joined_stamp, known_facts
+from .result_files import ResultFacts, SentPictures, joined_stamp, known_facts, known_stamp
 
 _AT_ONCE = 16
 """How many frames are read before the panel counts again."""
@@ -46,8 +46,10 @@ def take_back(found: Sequence[PutAgain]) -> bool:
     """Reads the files of a frame, and takes back the result that was made from files of these contents; whether
     there is one. Where it cannot be written it is not tried again for the files of now."""
     for each in found:
-        if each.seen.read_contents() != each.facts.files:
+        if each.seen.read_contents() != each.facts.files or not _is_as_it_was(each):
             continue
+        if known_stamp(each.target) == each.stamp:
+            return True
         sent = SentPictures(
             content=each.facts.content,
             witness=each.seen.witness,
@@ -61,6 +63,15 @@ def take_back(found: Sequence[PutAgain]) -> bool:
             continue
         return True
     return False
+
+
+def _is_as_it_was(each: PutAgain) -> bool:
+    """Whether the result and the files behind it are what they were: files of many frames are read in between,
+    and meanwhile a file may be written over, and its frame solved. What is another is looked at again."""
+    files = list(files_in(each.seen.seen))
+    for path in (str(each.path), str(each.target), *(file.path for file in files)):
+        forget(path)
+    return known_facts(each.path) == each.facts and all(seen_file(file.path) == file for file in files)
 
 
 def restamp(path: Path, target: Path, facts: ResultFacts, stamp: str, sent: SentPictures) -> None:

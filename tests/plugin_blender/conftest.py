@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -105,6 +106,16 @@ def make_shot(folder: Path, size: tuple[int, int], frames: range) -> Path:
         plate[height // 2, width // 3 + 2 * frame] = (65000.0, -12.5, 1e-6)
         write(folder / f"plate.{frame:04d}.exr", plate)
     return folder
+
+
+def make_movie(path: Path, frames: int, grey: int = 128) -> None:
+    """A movie of one grey of 8 bits."""
+    with av.open(path, "w") as movie:
+        stream = movie.add_stream("ffv1", rate=24)
+        stream.width = stream.height = 32
+        for _ in range(frames):
+            movie.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), grey, np.uint8), "rgb24")))
+        movie.mux(stream.encode())
 
 
 def write(path: Path, pixels: np.ndarray[tuple[int, ...], np.dtype[Any]]) -> None:

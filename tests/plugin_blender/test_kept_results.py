@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from matte_server.io import exr
 
-from .conftest import Blender
+from .conftest import Blender, make_movie, read
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -28,6 +30,18 @@ def test_files_of_older_versions_keep_their_settings(blender: Blender, shot: Pat
 
 def test_one_file_in_two_blenders(blender: Blender, shot: Path) -> None:
     blender.case("two_blenders", shot)
+
+
+def test_movies_that_are_written_over_are_read_again(blender: Blender, shot: Path) -> None:
+    make_movie(shot / "first.mkv", 3, grey=64)
+    make_movie(shot / "other.mkv", 3, grey=192)
+    shutil.copy(shot / "first.mkv", shot / "movie.mkv")
+    found = blender.case("movies", shot).facts
+    for name in ("image", "clip"):
+        before, after = (read(Path(file)) for file in found[name])
+        # sRGB: 64 and 192 of 255; a level of 8 bits there is 0.007 at most.
+        np.testing.assert_allclose(before, 0.0513, atol=0.007, err_msg=name)
+        np.testing.assert_allclose(after, 0.5271, atol=0.007, err_msg=name)
 
 
 def test_files_that_are_put_there_again(blender: Blender, shot: Path) -> None:

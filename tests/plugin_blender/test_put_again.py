@@ -7,6 +7,7 @@ import json
 import os
 import struct
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,11 @@ import pytest
 from matte_link.exr_header import FLOAT, plain_header
 
 from matte_server.io import exr
-from plugin_blender import file_states, put_again, touched
+from plugin_blender import exr_header, file_states, put_again, touched
 from plugin_blender.exr_header import DIAGNOSTICS, STAMP
 from plugin_blender.kept_results import take_equal
 from plugin_blender.plan import OUTDATED, SolvePlan
-from plugin_blender.put_again import Background, settle
+from plugin_blender.put_again import Background, results_of, settle, take_back
 from plugin_blender.result_files import SentPictures, joined_stamp, known_facts
 from plugin_blender.sending import sent_for
 from plugin_blender.sources import FileSource, GraphSource, Numbering
@@ -26,6 +27,7 @@ from plugin_blender.sources import FileSource, GraphSource, Numbering
 # The package's own copies.
 seen_files = importlib.import_module("plugin_blender.matte_link.seen_files")
 options = importlib.import_module("plugin_blender.matte_link.options")
+_TICK_S = 0.03  # the clock of a disk counts in steps of the kernel, of 10 ms at most
 _SOON_S = 60.0  # no time of the product's: a machine under load may need it
 FRAMES = (1, 2, 3, 4)
 
@@ -49,11 +51,11 @@ def plan(tmp_path: Path) -> SolvePlan:
     return found
 
 
-def solve(plan: SolvePlan, frame: int, sent: SentPictures | None = None) -> None:
+def solve(plan: SolvePlan, frame: int, sent: SentPictures | None = None, version: str = "1") -> None:
     """A result as the server writes it: each has its frame's number as its one pixel."""
     says = {
         STAMP: joined_stamp(plan.stamp(frame), sent or sent_for(plan, frame)()),
-        DIAGNOSTICS: json.dumps({"maker": {"version": "1", "model": "difference", "weights": ""}}),
+        DIAGNOSTICS: json.dumps({"maker": {"version": version, "model": "difference", "weights": ""}}),
     }
     window = (0, 0, 1, 1)
     header = plain_header("ABGR", FLOAT, window, window, texts=says.items())
@@ -118,9 +120,7 @@ def test_equal_bytes_keep_their_result_and_others_do_not(
 
     (tmp_path / names[0]).write_text(names[0].upper())
     aged(tmp_path / names[0])
-    assert fresh(plan) == tuple(frame for frame in FRAMES if frame not in counts.stale) or len(names) > 1
-    if len(names) > 1:
-        assert fresh(plan) == ()
+    assert fresh(plan) == tuple(frame for frame in FRAMES if frame not in counts.stale)
 
 
 def test_no_file_is_read_that_has_another_size(
@@ -129,9 +129,21 @@ def test_no_file_is_read_that_has_another_size(
     (tmp_path / "plate.0003.exr").write_text("larger than before")
     file_states.forget()
     monkeypatch.setattr(seen_files, "file_digest", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(seen_files, "_known", {})
     assert plan.survey().touched == () and plan.counts().stale == (3,)
-    settle(plan, 3)
+    assert fresh(plan) == (1, 2, 4), "nor one that is as it was"
     assert plan.counts().stale == (3,)
+
+
+def test_a_file_with_its_old_size_and_time_is_unknown_until_it_is_read(plan: SolvePlan, tmp_path: Path) -> None:
+    for name, text in (("plate.0002.exr", "plate.0002.exr"), ("plate.0003.exr", "PLATE.0003.EXR")):
+        time.sleep(_TICK_S)
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (1_000, 1_000))
+    file_states.forget()
+    assert plan.counts().unknown == plan.survey().touched == (2, 3)
+    assert fresh(plan) == (1, 2, 4) and plan.counts().stale == (3,)
+    assert not plan.survey().touched
 
 
 def test_the_clean_plate_is_read_once_for_all_frames(
@@ -153,9 +165,7 @@ def test_the_clean_plate_is_read_once_for_all_frames(
 def test_a_picture_that_came_back_has_its_own_result_again(plan: SolvePlan, tmp_path: Path) -> None:
     """One result lies where results are played, of the picture between; the one of now was put aside."""
     plate = tmp_path / "plate.0002.exr"
-    plate.write_text("ANOTHER .0002.exr"[: plate.stat().st_size])
-    aged(plate)
-    plate.write_text("another picture...."[:14])
+    plate.write_text("PLATE.0002.EXR")
     aged(plate)
     hidden(plan)
     solve(plan, 2, SentPictures(content="c" * 32, witness="", sizes="d" * 32, files="e" * 32))
@@ -188,10 +198,13 @@ def test_nodes_and_their_files_are_compared_apart(plan: SolvePlan, tmp_path: Pat
     assert fresh(other) == () and fresh(nodes) == FRAMES
 
 
-def test_results_without_a_record_of_files_wait_for_a_solve(plan: SolvePlan, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_witness", [False, True])
+def test_results_without_a_record_of_files_wait_for_a_solve(
+    plan: SolvePlan, tmp_path: Path, has_witness: bool
+) -> None:
     """Those of older versions, and of files that are too large to be read only to compare them."""
     sent = sent_for(plan, 2)()
-    solve(plan, 2, replace(sent, sizes="", files=""))
+    solve(plan, 2, replace(sent, sizes="", files="", witness=sent.witness if has_witness else ""))
     aged(tmp_path / "plate.0002.exr")
     assert fresh(plan) == (1, 3, 4) and not plan.survey().touched
     assert take_equal(plan, 2, sent_for(plan, 2)())
@@ -255,3 +268,62 @@ def test_what_cannot_be_read_is_left_until_it_changes(plan: SolvePlan, tmp_path:
     plate.write_text("plate.0002.exr")
     aged(plate)
     assert plan.survey().touched == (2,) and fresh(plan) == FRAMES
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_what_is_written_over_and_solved_while_others_are_read_stays(
+    plan: SolvePlan, tmp_path: Path, is_hidden: bool
+) -> None:
+    """A thread reads sixteen frames before it takes any back: time for a render and a solve of it."""
+    plate = tmp_path / "plate.0002.exr"
+    aged(plate)
+    if is_hidden:
+        hidden(plan)
+    (found,) = results_of(plan, 2)
+    assert found.seen.read_contents() == found.facts.files
+    plate.write_text("PLATE.0002.EXR")
+    aged(plate)
+    solve(plan, 2)
+    made = plan.result(2).read_bytes()
+    assert not take_back([found])
+    assert plan.result(2).read_bytes() == made and plan.counts().fresh == FRAMES
+
+
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_a_result_of_another_version_that_was_solved_meanwhile_stays(
+    plan: SolvePlan, tmp_path: Path, is_hidden: bool
+) -> None:
+    aged(tmp_path / "plate.0002.exr")
+    if is_hidden:
+        hidden(plan)
+    found = results_of(plan, 2)
+    solve(plan, 2, version="2")
+    assert take_back(found) == is_hidden, "the one in its place is no result of the old files any more"
+    assert exr_header.read_result(str(plan.result(2)))[1]["maker"]["version"] == "2"
+    assert known_facts(plan.result(2)).stamp == plan.stamp(2)
+
+
+def test_a_result_that_a_window_puts_aside_while_its_files_are_read_is_found_there(
+    plan: SolvePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_states, "is_kept", True)
+    aged(tmp_path / "plate.0002.exr")
+    assert plan.survey().touched == (2,)
+    found = results_of(plan, 2)
+    hidden(plan)
+    assert not take_back(found) and not touched.was_given_up(str(plan.result(2)), plan.stamp(2))
+    assert plan.survey().touched == (2,) and fresh(plan) == FRAMES
+
+
+def test_a_file_that_goes_while_it_is_compared_is_looked_for_again(
+    plan: SolvePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_states, "is_kept", True)
+    plate = tmp_path / "plate.0002.exr"
+    aged(plate)
+    (found,) = results_of(plan, 2)
+    found.seen.read_contents()
+    plate.unlink()
+    assert not take_back([found])
+    assert plan.missing_input(2) and plan.survey().touched == () and plan.counts().stale == (2,)
+    assert known_facts(plan.result(2)) == found.facts, "it waits for its file"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 from tests.matte_server.pictures import room, soft_disc
 
-from .conftest import Blender, Pixels, read, write
+from .conftest import Blender, Pixels, make_movie, read, write
 
 pytestmark = pytest.mark.timeout(900)
 HEIGHT, WIDTH = 48, 64
@@ -31,16 +30,6 @@ def grainy(tmp_path: Path) -> Path:
         write(folder / f"plate.{frame:04d}.exr", alpha * (0.9, 0.2, 0.1) + (1 - alpha) * wall + grain)
     make_movie(folder / "movie.mkv", 5)
     return folder
-
-
-def make_movie(path: Path, frames: int) -> None:
-    """A grey movie, for its length."""
-    with av.open(path, "w") as movie:
-        stream = movie.add_stream("ffv1", rate=24)
-        stream.width = stream.height = 32
-        for _ in range(frames):
-            movie.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), 128, np.uint8), "rgb24")))
-        movie.mux(stream.encode())
 
 
 def alphas(folder: str) -> Pixels:

@@ -25,7 +25,7 @@ def case(folder: str) -> dict[str, Any]:
     what_is_said(place, scene, node)
     ends_of_footage(place, scene, tree, node)
     facts["rendered"] = from_nodes(scene, tree, node)
-    cut_and_cancelled(place, scene, node)
+    cut_and_cancelled(scene, node)
     facts["demanded"] = on_demand(place, scene, tree, node)
     return facts
 
@@ -179,7 +179,7 @@ class WatchedSolve:
 
     def __init__(self) -> None:
         self.frames: list[int] = []
-        self.folders: set[Path] = set()
+        self.folders: dict[int, Path] = {}
 
     def __enter__(self) -> WatchedSolve:
         from plugin_blender import extraction
@@ -189,7 +189,7 @@ class WatchedSolve:
         def render_inputs(scene: Any, node: Any, inputs: Any, frame: int, folder: Path) -> list[str]:
             files = self._real(scene, node, inputs, frame, folder)
             self.frames.append(frame)
-            self.folders.add(folder)
+            self.folders[frame] = folder
             return files
 
         extraction.render_inputs = render_inputs
@@ -199,7 +199,7 @@ class WatchedSolve:
         from plugin_blender import extraction
 
         extraction.render_inputs = self._real
-        left = [folder for folder in self.folders if folder.exists()]
+        left = [folder for folder in self.folders.values() if folder.exists()]
         assert not left, left
 
 
@@ -227,7 +227,7 @@ def from_nodes(scene: Any, tree: Any, node: Any) -> str:
     return str(plan.results)
 
 
-def cut_and_cancelled(place: Path, scene: Any, node: Any) -> None:
+def cut_and_cancelled(scene: Any, node: Any) -> None:
     """A part of the range renders its neighbours too; files go as soon as no task needs them, and on cancel."""
     from plugin_blender.solve import Solve, solve_now
 
@@ -242,8 +242,7 @@ def cut_and_cancelled(place: Path, scene: Any, node: Any) -> None:
         solve = Solve(scene, node, range(1, 5), again=True)
         gone: dict[int, int] = {}
         while solve.step():
-            (folder,) = watched.folders or {place}
-            for frame in watched.frames:
+            for frame, folder in watched.folders.items():
                 if not (folder / f"input0_{frame:04d}.exr").exists():
                     gone.setdefault(frame, len(solve.done))
         solve.close()
