@@ -134,7 +134,14 @@ def with_shot_frames(order: ShotOrder, shot: Shot) -> ShotOrder:
     whole = {frame.frame for frame in shot.all_frames}
     if order.shot_frames or is_video(order.plate) or not whole - {frame.frame for frame in shot.frames}:
         return order
-    return replace(order, shot_frames=plain_range(tuple(whole)))
+    return replace(order, shot_frames=_brief_range(sorted(whole)))
+
+
+def _brief_range(frames: Sequence[int]) -> str:
+    """Frames as Cleanplate reads them: a shot on twos as ``1001-1999x2``, for commands have a longest length."""
+    step = frames[1] - frames[0] if len(frames) > 1 else 1
+    is_even = list(frames) == list(range(frames[0], frames[-1] + 1, step))
+    return f"{frames[0]}-{frames[-1]}x{step}" if is_even and step > 1 else format_frames(frames)
 
 
 def _shot_files(order: ShotOrder, shot: Shot) -> set[Path]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matte_link.options import MatteOptions, option_specs
 
 from ..errors import MatteError
 from ..learning.settings import SUFFIX
 from ..shots.arguments import LEARN_ARGUMENTS, LEARN_SHOT_ARGUMENTS, SHOT_ARGUMENTS, ShotOrder
+from ..shots.plate_solve import solve_inputs
 from ..shots.shot import Shot
 from .farm_job import (
     CLEANPLATE,
@@ -25,6 +27,9 @@ from .farm_job import (
     shot_job,
     with_shot_frames,
 )
+
+if TYPE_CHECKING:
+    from ..shots.key_mattes import KeyMatte
 
 _LEARNED = "The weights that the first step learns and the other ones use."
 
@@ -52,7 +57,8 @@ def learning_job(order: ShotOrder, shot: Shot, name: str, learning: FarmLearning
     by_others = replace(order, options=replace(order.options, weights=""))
     job = shot_job(by_others, by_others.plan(), name)
     learned = PathWord(name="Learned", path=absolute(learning.learned), help=_LEARNED)
-    keys = list(_key_words(shot, learning))
+    key_mattes = _key_mattes(shot, learning)
+    keys = list(_key_words(key_mattes))
     words: list[Word] = [CLEANPLATE, "learn", *_shot_words(with_shot_frames(order, shot))]
     words += ["--key", *keys] if keys else []
     if learning.mask:
@@ -65,7 +71,7 @@ def learning_job(order: ShotOrder, shot: Shot, name: str, learning: FarmLearning
         job,
         learn=tuple(words),
         command=(*job.command, "--weights", learned),
-        inputs=tuple(sorted({*job.inputs, *_inputs(words)})),
+        inputs=tuple(sorted({*job.inputs, *_inputs(words), *_beside_keys(shot, key_mattes)})),
         folders=tuple(sorted({*job.folders, str(Path(learned.path).parent)})),
     )
 
@@ -82,14 +88,32 @@ def _shot_words(order: ShotOrder) -> Iterator[Word]:
             yield from argument_words(argument, getattr(order, argument.name), argument.flags[:1])
 
 
-def _key_words(shot: Shot, learning: FarmLearning) -> Iterator[Word]:
-    """Each key matte as a path of its own, which the farm may map."""
+def _key_mattes(shot: Shot, learning: FarmLearning) -> Mapping[int, KeyMatte]:
     if not learning.keys:
-        return
+        return {}
     # Late: torch takes seconds.
     from ..shots.key_mattes import key_mattes
 
-    for number, key in key_mattes(learning.keys, learning.mask, shot.frames).items():
+    return key_mattes(learning.keys, learning.mask, shot.frames)
+
+
+def _beside_keys(shot: Shot, keys: Mapping[int, KeyMatte]) -> set[str]:
+    """The pictures of the frames that learning looks at where a key matte seems to have a wrong number, and what
+    their alignments are measured from: they need not be among the frames that are made."""
+    if not keys:
+        return set()
+    # Late, as above.
+    from ..shots.learn import frames_beside
+
+    beside = frames_beside(shot, keys)
+    pictures = {path for frame in beside for path in (frame.plate, frame.clean_plate) if path.is_file()}
+    measured = solve_inputs(replace(shot, frames=(*shot.frames, *beside)))
+    return {absolute(str(path)) for path in pictures | measured}
+
+
+def _key_words(keys: Mapping[int, KeyMatte]) -> Iterator[Word]:
+    """Each key matte as a path of its own, which the farm may map."""
+    for number, key in keys.items():
         yield PathWord(
             name=f"Key{number}".replace("-", "Minus"),
             path=absolute(str(key.matte)),

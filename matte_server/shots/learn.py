@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -118,15 +118,23 @@ def _begun(order: LearnOrder, check: CancelCheck, on_warning: Callable[[str], No
     return run
 
 
+def frames_beside(shot: Shot, keys: Collection[int]) -> list[ShotFrame]:
+    """The frames of the whole shot to which key mattes with these numbers might belong: their own, and those beside
+    them, in order."""
+    ordered = sorted(shot.all_frames, key=lambda frame: frame.frame)
+    places = [at for at, frame in enumerate(ordered) if frame.frame in keys]
+    near = {at + step for at in places for step in range(-_NEIGHBOURS, _NEIGHBOURS + 1)} & set(range(len(ordered)))
+    return [ordered[at] for at in sorted(near)]
+
+
 def _show_neighbours(
     order: LearnOrder, run: LearningRun, pictures: ShotInputs, solve: PlateSolve, check: CancelCheck
 ) -> None:
     """Shows the run the frames beside those whose key mattes differ from the model's: a matte may have a wrong
     number."""
-    ordered = sorted(order.shot.all_frames, key=lambda frame: frame.frame)
-    places = [at for at, frame in enumerate(ordered) if frame.frame in run.doubted_keys]
-    near = {at + step for at in places for step in range(-_NEIGHBOURS, _NEIGHBOURS + 1)} & set(range(len(ordered)))
-    for frame in (ordered[at] for at in sorted(near) if ordered[at].frame not in order.keys):
+    for frame in frames_beside(order.shot, run.doubted_keys):
+        if frame.frame in order.keys:
+            continue
         check()
         # A frame that nothing is learnt from may be missing or damaged.
         with contextlib.suppress(MatteError, OSError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from matte_link.options import MatteOptions
-from matte_link.sequence import counted, format_frames, parse_frames
+from matte_link.sequence import counted, evenly_spaced, format_frames, parse_frames
 
 from ..errors import MatteError
 from ..io.media import is_video
@@ -28,7 +28,7 @@ from .plan_checks import (
 )
 from .portraits import plan_portraits
 from .role_files import RoleFiles, check_files, check_numbers, frame_pattern, named_pattern
-from .shot import Camera, Movies, Shot, ShotFrame, ShotSources
+from .shot import SAMPLES, Camera, Movies, Shot, ShotFrame, ShotSources
 
 _USUAL_NUMBER, _USUAL_SUFFIX = "####", ".exr"
 _INPUT_ROLES = ("plate", "clean_plate", "core", "holdout", "trimap", "background")
@@ -60,7 +60,11 @@ def plan_shot(
     if not one_output:
         check_clean_plate(sources, wanted)
     check_outputs(sources, wanted, files.movies, one_output, files.of_every_role())
-    all_frames = files.all_frames(shot_numbers(sources, wanted))
+    camera = camera or Camera()
+    said = shot_numbers(sources, wanted)
+    if not camera.solve:
+        files.check_samples(said)
+    all_frames = files.all_frames(said)
     return Shot(
         frames=wanted,
         options=options,
@@ -68,7 +72,7 @@ def plan_shot(
         title=sources.output,
         all_frames=all_frames,
         solve_file=solve_file_of(sources.output) if all_frames else None,
-        camera=camera or Camera(),
+        camera=camera,
         movies=files.movies,
         deinterlace=sources.deinterlace,
     )
@@ -112,11 +116,14 @@ def shot_numbers(sources: ShotSources, wanted: Sequence[ShotFrame]) -> tuple[int
     ``MatteError("bad_range", ...)``."""
     if not sources.shot_frames:
         return ()
-    numbers = frame_numbers(sources.shot_frames)
+    try:
+        numbers = parse_frames(sources.shot_frames)
+    except ValueError as error:
+        raise MatteError("bad_range", f"--shot-frames: {error}") from None
     if lacking := {frame.frame for frame in wanted} - set(numbers):
         raise MatteError(
             "bad_range",
-            f"--shot-frames {sources.shot_frames} lacks frame {format_frames(lacking)}, which is to be made.",
+            f"--shot-frames lacks frames that are to be made: {format_frames(lacking)}.",
             "Name all frames of the shot with it, or leave it out.",
         )
     return numbers
@@ -190,6 +197,21 @@ class _FilesByFrame:
         plate, clean = self._roles["plate"], self._roles["clean_plate"]
         numbers = said or tuple(number for number in plate.frames if clean.has(number))
         return tuple(map(self.frame, numbers)) if len(said or plate.frames) > 1 else ()
+
+    def check_samples(self, said: Sequence[int]) -> None:
+        """Raises ``MatteError("bad_range", ...)`` where most of those frames are not here by which the camera of
+        a shot is judged that is ``said`` to have these. A few may be missing, as late renders are."""
+        missing = [path for path in map(self._plate_file, evenly_spaced(said, SAMPLES)) if not path.is_file()]
+        if 2 * len(missing) > min(SAMPLES, len(said)):
+            raise MatteError(
+                "bad_range",
+                f"--shot-frames names {counted(len(said), 'frame')}, and most of those by which the camera is "
+                f"judged are not here: {missing[0]} is the first.",
+                "Name the frames that the shot has, or leave it out.",
+            )
+
+    def _plate_file(self, number: int) -> Path:
+        return self._roles["plate"].file_of(number)[0]
 
     def of_every_role(self) -> Iterator[Path]:
         """Every file that the shot may be made from, those of frames that are not wanted among them."""

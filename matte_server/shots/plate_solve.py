@@ -40,14 +40,12 @@ from ..core.window import Window
 from ..errors import MatteError
 from .compute_once import ComputeOnce
 from .inputs import ShotInputs
-from .shot import Shot, ShotFrame, smoothed_with
+from .shot import SAMPLES, Shot, ShotFrame, smoothed_with
 from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, read_samples, update_solve_file
 from .solve_summary import describe
 
 OnSample = Callable[[int, int, int], None]
 """Called as frames are measured to find out about the camera: a frame's number, how many are done, of how many."""
-SAMPLES = 7
-"""How many frames of the shot decide whether the camera is locked."""
 _LEAST_UNSAVED, _UNSAVED_PART = 16, 4
 """The file is saved when it lacks at least this many frames, and at least one in this many of those used."""
 _SAMPLERS = 2

@@ -13,6 +13,8 @@ from matte_link.options import MatteOptions
 
 CAMERAS = ("auto", "locked", "moving")
 ENDS = ("loop", "hold")
+SAMPLES = 7
+"""How many frames of the shot decide whether the camera is locked."""
 
 
 @dataclass(frozen=True)

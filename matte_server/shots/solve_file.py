@@ -140,7 +140,8 @@ def _head(camera: CameraSolve) -> dict[str, Any]:
 
 def _earlier_head(path: Path) -> dict[str, Any]:
     unknown = _head(CameraSolve(locked=None, one_exposure=False, sampled=(), measured=0))
-    earlier = _read_facts(path)
+    # What is written is of this version, whichever the file had.
+    earlier = {**_read_facts(path), "version": FORMAT_VERSION}
     return {name: earlier.get(name, value) for name, value in unknown.items()}
 
 

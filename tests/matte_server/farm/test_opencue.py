@@ -56,6 +56,15 @@ def test_the_outlines_command_makes_the_same_bytes(
     assert shot.results(output) == truth
 
 
+def test_a_part_of_the_shot_is_told_which_frames_the_whole_has(
+    opencue_python: str, bundle: Make, tmp_path: Path
+) -> None:
+    folder = bundle("opencue", "part", "--frames", f"{FIRST}-{FIRST + 2}")
+    [layer] = _specification(opencue_python, folder, tmp_path).iter("layer")
+    assert layer.findtext("range") == f"{FIRST}-{FIRST + 2}"
+    assert f"--shot-frames={FIRST}-{FIRST + FRAMES - 1}" in str(layer.findtext("cmd")).split()
+
+
 def test_an_outline_that_opencue_refuses_is_seen(opencue_python: str, bundle: Make, tmp_path: Path) -> None:
     """The check is OpenCue's: a layer without a command does not pass it."""
     folder = bundle("opencue", "refused")

@@ -61,6 +61,8 @@ def test_the_smallest_chunks_give_the_same_bytes(
     tests/benchmarks."""
     folder = bundle("openjd", "smallest", "--chunk", "1", "--frames", _first(3))
     assert "passes validation" in run(openjd, "check", str(folder / "template.yaml"))
+    # The job is a part of the shot.
+    assert f"--shot-frames={_first(FRAMES)}" in (folder / "template.yaml").read_text()
     said = _run_job(openjd, folder)
     assert "Chunks run: 3" in said
     # One server for all chunks of the session: started once, used by each, gone afterwards.

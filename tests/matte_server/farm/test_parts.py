@@ -125,11 +125,15 @@ def test_a_looped_sequence_comes_as_a_whole(tmp_path: Path) -> None:
         (
             {"frames": "1019-1020"},
             "bad_range",
-            "--shot-frames 1001-1018 lacks frame 1019-1020, which is",
+            "--shot-frames lacks frames that are to be made: 1019-1020",
         ),
         ({"plate": "plate.1001.exr"}, "bad_option", "plate.1001.exr is none"),
         ({"plate": "."}, "bad_option", ". is none"),
-        ({"shot_frames": "first"}, "bad_range", "'first' is not a frame range"),
+        ({"shot_frames": "first"}, "bad_range", "--shot-frames: 'first' is not a frame range"),
+        ({"shot_frames": "1-2000000"}, "bad_range", "--shot-frames: the frame range '1-2000000' has more"),
+        # Of the seven frames that tell about the camera three are here.
+        ({"shot_frames": "990-1030"}, "bad_range", r"names 41 frames, and most .*plate\.0990\.exr is the first"),
+        ({"shot_frames": "1-1000000"}, "bad_range", "names 1000000 frames, and most of those by which"),
     ],
 )
 def test_frames_that_the_shot_cannot_have_are_refused(
@@ -140,3 +144,41 @@ def test_frames_that_the_shot_cannot_have_are_refused(
     with pytest.raises(MatteError, match=words) as raised:
         replace(order, **changes).plan()
     assert raised.value.code == code
+
+
+def test_a_frame_that_is_late_and_a_plate_solve_that_is_given_ask_for_no_others(tmp_path: Path) -> None:
+    order = order_of(tmp_path / "artist", frames=PART, shot_frames="1001-1020,1101-1115")
+    shot = order.plan()
+    assert len(shot.all_frames) == 35, "four of the seven frames by which the camera is judged are there"
+    solve = PlateSolve(shot, ShotInputs(shot.options), "1")
+    solve.alignment(shot.frames[0])
+    solve.save()
+    for plate in (tmp_path / "artist").glob("plate.*.exr"):
+        if plate.name[6:10] not in ("1006", "1007", "1008"):
+            plate.unlink()
+    with pytest.raises(MatteError, match="are not here"):
+        order.plan()
+    assert len(replace(order, solve=str(shot.solve_file)).plan().all_frames) == 35
+
+
+def test_the_frames_of_a_shot_on_twos_are_said_briefly(tmp_path: Path) -> None:
+    """A thousand numbers would be more words than some systems take."""
+    order = order_of(tmp_path / "artist", frames="1003")
+    for number in range(FIRST + 1, FIRST + COUNT, 2):
+        (tmp_path / "artist" / f"plate.{number}.exr").unlink()
+    assert "--shot-frames=1001-1019x2" in shot_job(order, order.plan(), "part").command
+    (tmp_path / "artist" / "plate.1009.exr").unlink()
+    told = "--shot-frames=1001,1003,1005,1007,1011,1013,1015,1017,1019"
+    assert told in shot_job(order, order.plan(), "part").command
+
+
+def test_the_frames_to_which_a_key_matte_might_belong_come_along(tmp_path: Path) -> None:
+    """Learning looks at those beside a key matte that it doubts, also where the job's part does not reach them."""
+    order = order_of(tmp_path / "artist", frames="1009")
+    save(tmp_path / "key.exr", wall((12, 16)))
+    learning = FarmLearning(learned=str(tmp_path / "own.learned"), keys=[f"1009={tmp_path / 'key.exr'}"])
+    job = learning_job(order, order.plan(), "learnt", learning, FarmPlan())
+    numbers = {int(Path(name).name[6:10]) for name in job.inputs if Path(name).name.startswith("plate.")}
+    sampled = {1001, 1004, 1007, 1011, 1014, 1017, 1020}
+    # Two on each side, and two more from which the alignments of those are measured where they need help.
+    assert numbers == sampled | set(range(1005, 1014))

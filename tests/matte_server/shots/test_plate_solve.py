@@ -25,8 +25,8 @@ from matte_server.io import exr
 from matte_server.shots import plate_solve, solve_file
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot, solve_file_of
-from matte_server.shots.plate_solve import SAMPLES, PlateSolve
-from matte_server.shots.shot import Camera, Shot, ShotFrame, ShotSources
+from matte_server.shots.plate_solve import PlateSolve
+from matte_server.shots.shot import SAMPLES, Camera, Shot, ShotFrame, ShotSources
 from matte_server.shots.solve_file import FrameEstimate, check_solve, read_estimates, update_solve_file
 
 from .conftest import ShotFiles, drifting, moved, plate_of, save, wall

@@ -85,6 +85,9 @@ def test_what_an_earlier_run_found_out_about_the_camera_stays_until_another_does
     update_solve_file(path, None, {}, {1001: MOVED})
     after = json.loads(path.read_text())
     assert {**after, "frames": 0} == {**before, "frames": 0}
+    path.write_text(json.dumps({**after, "version": FORMAT_VERSION + 1}))
+    update_solve_file(path, None, {}, {1001: MOVED})
+    assert json.loads(path.read_text())["version"] == FORMAT_VERSION, "it says by which version it was written"
     update_solve_file(path, CameraSolve.said_to_move((5, 6)), {}, {})
     after = json.loads(path.read_text())
     assert (after["camera"], after["locked"], after["sampled"]) == ("moving", None, [5, 6])
