@@ -195,7 +195,9 @@ def _add_start(commands: Any) -> None:
     parser.add_argument(
         "--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N, cuda:free or mps"
     )
-    parser.add_argument("--read", action="append", default=[], metavar="FILE", help="file that tasks may name")
+    parser.add_argument(
+        "--read", type=named_path, action="append", default=[], metavar="FILE", help="file that tasks may name"
+    )
     parser.set_defaults(run=run_start)
 
 

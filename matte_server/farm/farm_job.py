@@ -37,13 +37,20 @@ _FILE_HELP = {"weights": "The network's weights.", "ocio_config": "The OCIO conf
 
 @dataclass(frozen=True)
 class PathWord:
-    """A path on the command line. The farm may map it to a path of the worker, as the job's parameter ``name``."""
+    """A path on the command line. The farm may map it to a path of the worker, as the job's parameter ``name``.
+    ``is_of_host``: a host reads the word, which takes a $ as it is."""
 
     name: str
     path: str
     help: str
     before: str = ""
     """What stands before the path in the same word, such as ``1001=``."""
+    is_of_host: bool = False
+
+    @property
+    def text(self) -> str:
+        """The path as the command takes it, without what stands before it."""
+        return self.path if self.is_of_host else written_name(self.path)
 
 
 Word = str | PathWord
@@ -174,7 +181,7 @@ def argument_words(argument: ShotArgument, value: object, flags: Sequence[str]) 
     if argument.kind == SWITCH:
         return [*flags]
     if argument.kind == PATH:
-        path = written_name(absolute(str(value)))
+        path = absolute(str(value))
         return [*flags, PathWord(name=argument.parameter, path=path, help=_description(argument))]
     # One word: a number may begin with a dash.
     return [f"{flags[0]}={value}"]
@@ -186,14 +193,18 @@ def _description(argument: ShotArgument) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
+def _host_word(name: str, path: str, text: str) -> PathWord:
+    return PathWord(name=name, path=path, help=text, is_of_host=True)
+
+
 def nuke_job(script: str, node: str, frames: str, plugin: str, host: str, name: str) -> FarmJob:
     """The bake of a Cleanplate node in a Nuke script."""
     bake = _plugin_file(plugin, "cleanplate_node/bake.py", "plugin_nuke")
     words: tuple[Word, ...] = (
         HOST,
         "-t",
-        PathWord(name="Bake", path=bake, help="bake.py of the Cleanplate plugin for Nuke."),
-        PathWord(name="Script", path=_input(script), help="The Nuke script."),
+        _host_word("Bake", bake, "bake.py of the Cleanplate plugin for Nuke."),
+        _host_word("Script", _input(script), "The Nuke script."),
         "--frames",
         FRAMES,
         # Last, because Nuke keeps a last word that is a number or a frame range for itself.
@@ -210,11 +221,11 @@ def blender_job(scene: str, frames: str, plugin: str, host: str, name: str) -> F
     words: tuple[Word, ...] = (
         HOST,
         "-b",
-        PathWord(name="Scene", path=_input(scene), help="The Blender file."),
+        _host_word("Scene", _input(scene), "The Blender file."),
         "--python-exit-code",
         "1",
         "--python",
-        PathWord(name="Solve", path=solve, help="solve_headless.py of the Cleanplate plugin for Blender."),
+        _host_word("Solve", solve, "solve_headless.py of the Cleanplate plugin for Blender."),
         "--",
         "--frames",
         FRAMES,

@@ -148,7 +148,7 @@ def _script(words: Iterable[Word]) -> Document:
 
 def _values(job: FarmJob, plan: FarmPlan) -> Document:
     """Every parameter's value. Paths have no default: the specification wants those relative to the template."""
-    paths = {word.name: word.path for word in _paths(job.words)}
+    paths = {word.name: word.text for word in _paths(job.words)}
     for name, path in paths.items():
         if len(path) > _LONGEST_TEXT:
             raise MatteError(

@@ -71,9 +71,9 @@ _STORED_IN_INKS = 5
 """PhotometricInterpretation of TIFFs in CMYK or other inks. OpenImageIO makes RGB of CMYK alone."""
 _SINGLE_COLOURS = ("r", "g", "b", "i")
 """Names of the only channel of a grey DPX or Cineon file."""
-_OWN_WINDOWS = ("png", "tiff", "dpx")
-"""Formats of which hosts show the pixels alone. What their headers say of a place on a page, or of a larger picture
-that they were once cut from, is no data window: many programs leave it there."""
+_OWN_WINDOWS = ("png", "tiff", "dpx", "jpeg2000")
+"""Formats of which Blender shows the pixels alone. What their headers say of a place on a page, or of a larger
+picture that they were once cut from, is no data window: many programs leave it there."""
 _NOT_RGB = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV")
 
 

@@ -104,7 +104,7 @@ def _numbered(text: str, frames: Sequence[ShotFrame]) -> dict[int, Path]:
 
 def named_key(text: str) -> str:
     """What one ``--key`` means: the file of ``FRAMES=NAME``, or ``text`` as a whole, by :func:`named_path`. Raises
-    ``MatteError``: not_set, no_user."""
+    ``MatteError``: not_set, bad_name, no_user."""
     _, name = _frames_before(text)
     return text.removesuffix(name) + named_path(name)
 

@@ -6,7 +6,6 @@ does the same, but not between the quotes that a name such as ``'$SHOW/plate.$F4
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from pathlib import Path
@@ -23,7 +22,7 @@ _FOLDERS = re.compile(rf"(?<=[/{re.escape(os.sep)}])")
 
 def named_path(name: str, folder: Path = Path()) -> str:
     """The path that a name in ``folder`` means: see :func:`with_variables`; ~ is the user's folder. Raises
-    ``MatteError``: not_set, no_user."""
+    ``MatteError``: not_set, bad_name, no_user."""
     path = os.path.expanduser(with_variables(name, folder))  # noqa: PTH111 - raises nothing where there is no home
     user = path.split("/", 1)[0]
     if path.startswith("~") and "/" in path and not os.path.lexists(folder / user):
@@ -36,7 +35,8 @@ def named_path(name: str, folder: Path = Path()) -> str:
 def with_variables(name: str, folder: Path = Path()) -> str:
     """The name with the values of its environment variables. A folder or file of ``folder`` that is there as it is
     written, and frame numbers such as $F4 in a file's name, are none; a folder called $SHOW is, where SHOW is set.
-    Raises ``MatteError("not_set", ...)`` where a variable is not set, or empty."""
+    Raises ``MatteError``: not_set where a variable is not set, or empty; bad_name where ``$$`` stands before what
+    would make a frame number of its $."""
     if "$" not in name:
         return name
     path = ""
@@ -47,10 +47,7 @@ def with_variables(name: str, folder: Path = Path()) -> str:
 
 
 def written_name(path: str) -> str:
-    """A name that :func:`with_variables` takes for ``path`` on any machine, whatever $ is in it."""
-    with contextlib.suppress(MatteError):
-        if with_variables(path) == path:
-            return path
+    """A name that :func:`with_variables` takes for ``path`` on any machine, whichever variables are set there."""
     *folders, name = _FOLDERS.split(path)
     doubled = (
         "$$" if character == "$" and not is_number_at(name, place) else character
@@ -72,11 +69,16 @@ def _variable_of(found: re.Match[str]) -> str:
 
 def _value(found: re.Match[str], name: str) -> str:
     if found.group() == "$$":
+        if _is_number(found, found.end() - 1):
+            raise MatteError(
+                "bad_name",
+                f"{name} has a plain $ before what makes a frame number of it.",
+                "Write one $ for the frame number, three for a $ and the number, or choose another name.",
+            )
         return "$"
-    variable = _variable_of(found)
-    is_in_file_name = found.string[-1] not in ("/", os.sep)
-    if is_in_file_name and is_number_at(found.string, found.start()):
+    if _is_number(found, found.start()):
         return found.group()
+    variable = _variable_of(found)
     value = os.environ.get(variable, "")
     if not value:
         how = "is empty" if variable in os.environ else "is not set"
@@ -86,6 +88,11 @@ def _value(found: re.Match[str], name: str) -> str:
             "Set it, or write its value, or $$ for a $ of the name.",
         )
     return value
+
+
+def _is_number(found: re.Match[str], place: int) -> bool:
+    """Whether a frame number such as $F4 begins at ``place``. Only a file's name can have one."""
+    return found.string[-1] not in ("/", os.sep) and is_number_at(found.string, place)
 
 
 def _is_there(path: Path) -> bool:

@@ -18,7 +18,7 @@ _NAMING_FILES = ("weights", "ocio_config")
 def with_whole_paths(options: MatteOptions, folder: Path = Path()) -> MatteOptions:
     """The options with the whole path of each file that is there, seen from ``folder``, as a server has another
     working folder. Other names stay, but for their environment variables: they are files of the server's, or OCIO's
-    own configs. Raises ``MatteError("not_set", ...)``."""
+    own configs. Raises ``MatteError``: not_set, bad_name."""
     named = {name: with_variables(text, folder) for name in _NAMING_FILES if (text := getattr(options, name))}
     # ~ may be another on the server. This raises nothing where there is no home.
     there = {name: folder / os.path.expanduser(text) for name, text in named.items()}  # noqa: PTH111

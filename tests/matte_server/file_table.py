@@ -648,6 +648,7 @@ def exr_layouts() -> Iterator[FileCase]:
         "depth-by-its-name-only": {"depth": Z},
         "identifiers-only": {"ID": Z},
         "identifiers-of-a-layer-only": {"object.materialID": Z},
+        **{f"{name}-only": {name: Z} for name in ("zDepth", "objectID", "object_id", "material_id")},
         "normal-only": {"N.x": Z},
         "red-and-depth": {"R": Z, "Z": Z},
         "blender-layer-only": files.planes(LIGHT, prefix="ViewLayer.Combined."),

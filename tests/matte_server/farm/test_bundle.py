@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from matte_server.errors import MatteError
 from matte_server.farm import opencue, openjd
 from matte_server.farm.farm_job import FarmJob, FarmPlan, PathWord, blender_job, nuke_job, task_words
 from matte_server.shots.arguments import PATH, ShotArgument
+from matte_server.shots.named_paths import named_path, written_name
 from matte_server.shots.solve_file import FORMAT, FORMAT_VERSION
 
 from .conftest import CLEANPLATE, FIRST, FRAMES, FarmShot, run
@@ -250,6 +252,38 @@ def test_an_opencue_job_learns_in_a_layer_of_its_own(bundle: Callable[..., Path]
     assert learn["range"] == str(FIRST) and matte["require"] == ["learn:all"]
     assert f"{FIRST}={shot.clean}" in shlex.split(learn["command"])
     assert shlex.split(matte["command"])[-2:] == ["--weights", str(shot.folder / "take.learned")]
+
+
+@pytest.mark.parametrize("farm", ["openjd", "opencue"])
+def test_a_dollar_in_a_path_is_no_variable_of_the_worker(
+    tmp_path: Path, shot: FarmShot, monkeypatch: pytest.MonkeyPatch, farm: str
+) -> None:
+    """Every path of the job: those of the shot, of key mattes, of what is learnt. Inputs are named as they are."""
+    copy = FarmShot(folder=tmp_path / "$SHOW")
+    shutil.copytree(shot.folder, copy.folder)
+    mask, weights = copy.folder / "mask.exr", copy.folder / "own.safetensors"
+    shutil.copy(copy.clean, mask)
+    weights.write_bytes(b"weights")
+    words = ["farm", farm, "shot", copy.plate, "--clean", copy.clean, "-o", copy.output("m")]
+    learning = ["--learn", str(copy.folder / "a.learned"), "--key", f"{FIRST}={copy.clean}"]
+    learning += ["--key-mask", str(mask)]
+    for number, more in enumerate((learning, ["--weights", str(weights)])):
+        job = tmp_path / f"{farm}-{number}"
+        monkeypatch.delenv("SHOW", raising=False)
+        assert cli.main([*words, "--model", "cleanplate", *more, "--bundle", str(job)]) == 0
+        monkeypatch.setenv("SHOW", "elsewhere")
+        if farm == "openjd":
+            values = [str(each) for each in yaml.safe_load((job / "openjd_parameters.yaml").read_text()).values()]
+            files = yaml.safe_load((job / "asset_references.yaml").read_text())["assetReferences"]["inputs"]
+            assert str(weights if number else mask) in files["filenames"]
+        else:
+            layers = json.loads((job / opencue.OUTLINE).read_text())["layers"]
+            values = [word for layer in layers for word in shlex.split(layer["command"])]
+        paths = {named_path(value.removeprefix(f"{FIRST}=")) for value in values if str(tmp_path) in value}
+        assert {copy.plate, copy.clean, copy.output("m")} <= paths
+        assert all(path.startswith(f"{copy.folder}/") for path in paths)
+    start = cli.parser().parse_args(["farm", "start", "--state", "s", "--read", written_name(str(weights))])
+    assert start.read == [str(weights)]
 
 
 @pytest.mark.parametrize(

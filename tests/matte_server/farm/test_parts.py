@@ -72,7 +72,7 @@ def on_worker(order: ShotOrder, worker: Path, frames: str) -> Shot:
 
 
 def text_of(word: Word) -> str:
-    return word.before + word.path if isinstance(word, PathWord) else word
+    return word.before + word.text if isinstance(word, PathWord) else word
 
 
 def alignments(shot: Shot) -> dict[int, dict[str, object]]:

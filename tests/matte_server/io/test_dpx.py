@@ -94,12 +94,12 @@ def stored_dpx(
 ) -> None:
     """A DPX of 10 bits, three samples to a word, the first in the highest bits. ``samples``: lines x samples."""
     order = ">" if big else "<"
-    files.dpx(path, scene(width), transfer=transfer, bits=10, big=big)
+    files.dpx(path, np.zeros((len(samples), width, 3)), transfer=transfer, bits=10, big=big)
     head = bytearray(path.read_bytes()[:2048])
     head[800] = descriptor
     struct.pack_into(f"{order}H", head, 804, 1 if shift else 2)
     lines = np.asarray(samples, np.uint32)
-    thirds = np.pad(lines, ((0, 0), (0, -lines.shape[1] % 3))).reshape(HEIGHT, -1, 3)
+    thirds = np.pad(lines, ((0, 0), (0, -lines.shape[1] % 3))).reshape(len(lines), -1, 3)
     words = thirds[..., 2] << shift | thirds[..., 1] << (10 + shift) | thirds[..., 0] << (20 + shift)
     path.write_bytes(bytes(head) + words.astype(f"{order}u4").tobytes())
 
@@ -144,6 +144,23 @@ def test_colour_differences(tmp_path: Path, width: int, descriptor: int, transfe
     assert found.channels == (("R", "G", "B", "A") if has_alpha else ("R", "G", "B"))
     if has_alpha:
         assert float(np.abs(found.pixels[..., 3] - alpha / 1023).max()) < 2e-5
+
+
+@pytest.mark.parametrize(
+    ("stated", "lines", "kr"),
+    [
+        *((stated, 720, 0.299) for stated in (7, 8, 9, 10)),  # 601-5 of 625 and 525 lines, NTSC, PAL
+        (4, 720, 0.2126),  # video, of no kind in particular
+        (4, 719, 0.299),
+    ],
+)
+def test_the_matrix_is_the_stated_one_else_that_of_its_lines(
+    tmp_path: Path, stated: int, lines: int, kr: float
+) -> None:
+    """Cb, Y and Cr of a red: R' is Y' and 2 (1 - Kr) Cr, by H.273."""
+    stored_dpx(tmp_path / "a.dpx", np.tile([512, 502, 736] * 3, (lines, 1)), 102, 3, transfer=stated)
+    red = exr.read_image(tmp_path / "a.dpx").rgb[..., 0]
+    assert np.allclose(red, (502 / 4 - 16) / 219 + 2 * (1 - kr) * (736 - 512) / 896, atol=1e-4)  # matrices: 0.044
 
 
 def test_subsampled_colour_lies_on_the_left_pixel_of_two(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 import tifffile
 
@@ -52,12 +53,44 @@ def scanned(path: Path, original: tuple[int, int] = (40, 30)) -> None:
 def test_a_place_that_a_header_states_is_no_data_window(
     tmp_path: Path, suffix: str, write: Callable[[Path], None]
 ) -> None:
-    """Hosts show the pixels alone, so a clean plate that was cropped lies over its plate there."""
+    """Blender shows the pixels alone, so a clean plate that was cropped lies over its plate there."""
     path = tmp_path / f"a{suffix}"
     write(path)
     found = exr.read_image(path)
     assert found.data_window == found.display_window == Window(0, 0, 13, 11)
     assert float(np.abs(found.rgb - CODE).max()) < 1e-5  # half a step of 16 bits
+
+
+def test_a_place_in_a_jpeg_2000_is_no_data_window(tmp_path: Path) -> None:
+    """SIZ states where picture and tile lie on the reference grid; multiples of 32 leave the code as it is."""
+    path = tmp_path / "a.j2k"
+    writer = oiio.ImageOutput.create(str(path))
+    assert writer.open(str(path), oiio.ImageSpec(64, 64, 3, "uint8"))
+    assert writer.write_image(np.full((64, 64, 3), 0.5, np.float32)) and writer.close()
+    data = bytearray(path.read_bytes())
+    struct.pack_into(">8I", data, data.index(b"\xff\x51") + 6, 128, 96, 64, 32, 64, 64, 64, 32)
+    path.write_bytes(data)
+    found = exr.read_image(path)
+    assert found.data_window == found.display_window == Window(0, 0, 64, 64)
+    assert float(np.abs(found.rgb - 0.5).max()) < 0.01  # two codes of 8 bits: the compression's
+
+
+def test_the_transparency_of_a_psd_is_alpha_and_its_colour_comes_off_white(tmp_path: Path) -> None:
+    """Photoshop stores the merged picture over white; a negative number of layers marks its first alpha as the
+    transparency (Adobe's Photoshop file format)."""
+    alpha = np.array([255, 128, 64, 0], np.uint8)
+    cover = alpha[:, None] / 255
+    stored = np.rint(np.array([200, 100, 30]) * cover + 255 * (1 - cover)).astype(np.uint8)
+    layer = struct.pack(">hIIIIH", -1, 0, 0, 0, 0, 1) + struct.pack(">hI", 0, 2)
+    layer += b"8BIMnorm" + bytes([255, 0, 0, 0]) + struct.pack(">III4s", 12, 0, 0, b"\x01a\0\0") + b"\0\0"
+    info = struct.pack(">I", len(layer)) + layer + bytes(4)
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 4, 1, 4, 8, 3) + bytes(8) + struct.pack(">I", len(info)) + info
+    (tmp_path / "a.psd").write_bytes(head + bytes(2) + stored.T.tobytes() + alpha.tobytes())
+    found = exr.read_image(tmp_path / "a.psd")
+    assert found.channels == ("R", "G", "B", "A") and not found.premultiplied
+    assert np.allclose(found.pixels[0, :, 3] * 255, alpha, atol=0.01)
+    # Half a code of what is stored, and one of what is computed in 8 bits; below a quarter nothing is sure.
+    assert np.allclose(found.rgb[0, :3] * 255, [200, 100, 30], atol=0.5 / 0.25 + 1)
 
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])

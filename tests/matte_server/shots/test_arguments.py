@@ -117,7 +117,7 @@ def test_camera_solve_and_offset_travel_to_the_task(tmp_path: Path) -> None:
     assert word.help.startswith("Use this plate solve (how the clean plate lies on each frame), a JSON that")
     assert str(solve) in job.inputs
     # What the task then plans is the same shot.
-    words = [word.path if isinstance(word, PathWord) else word for word in job.command[1:]]
+    words = [word.text if isinstance(word, PathWord) else word for word in job.command[1:]]
     task = parsed(*("1-2" if word == "<frames>" else word for word in words))
     assert order_from(task, MatteOptions()).plan().camera == order.plan().camera
     assert order_from(task, MatteOptions()).plan().frames == order.plan().frames

@@ -58,6 +58,9 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("a/$${SHOW}/$$shot_1.$F4.exr", "a/${SHOW}/$shot_1.$F4.exr"),
         ("$$$SHOW.exr", "$/shows/kite.exr"),
         ("$$$$x.exr", "$$x.exr"),
+        ("$$$F4.exr", "$$F4.exr"),
+        ("a/$$F4/m.$F4.exr", "a/$F4/m.$F4.exr"),
+        ("m.$$Fx.####.exr", "m.$Fx.####.exr"),
     ],
 )
 def test_what_a_name_means(name: str, path: str) -> None:
@@ -72,6 +75,9 @@ def test_what_a_name_means(name: str, path: str) -> None:
         ("a/p.$NOWHERE.####.exr", "not_set", "NOWHERE, which is not set."),
         ("${SHOW:-x}/p.exr", "not_set", "the environment variable SHOW:-x, which is not set."),
         ("${}/p.exr", "not_set", "the environment variable , which is not set."),
+        ("a/p.$$F4.exr", "bad_name", "a/p.$$F4.exr has a plain $ before what makes a frame number of it."),
+        ("p.$$F.exr", "bad_name", "plain $ before what makes a frame number"),
+        ("p.$$$$F4.exr", "bad_name", "plain $ before what makes a frame number"),
         ("~nobody_of_this_name/p.exr", "no_user", "begins with ~nobody_of_this_name, and there is no such user"),
     ],
 )
@@ -159,6 +165,7 @@ def test_one_rule_for_job_files_command_line_and_farm(tmp_path: Path) -> None:
         "/a/${x}/m$y.$F4.exr",
         "/a/$F4/m.$F.exr",
         "/a$$b/$$c.exr",
+        "/a/$$F4.exr",
         "/a/5$.exr",
         "/a/m.exr",
         "/$/$",
@@ -168,6 +175,18 @@ def test_a_name_for_a_path_with_dollars_means_that_path_on_any_machine(path: str
     assert named_path(written_name(path)) == path
 
 
+def test_a_variable_that_a_worker_alone_has_stands_in_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is there where the job is written, and the variable is not."""
+    (tmp_path / "$NOWHERE").mkdir()
+    path = f"{tmp_path}/$NOWHERE/m.####.exr"
+    assert named_path(path) == path
+    written = written_name(path)
+    monkeypatch.setenv("NOWHERE", "elsewhere")
+    assert named_path(written) == path
+
+
 def test_a_farms_task_writes_to_a_folder_with_a_dollar() -> None:
     """The job holds the name that the task takes for that folder."""
     order = ShotOrder(plate="/p.####.exr", clean="/c.exr", output=named_path("/out/$$SHOW/m.####.exr"))
@@ -175,7 +194,7 @@ def test_a_farms_task_writes_to_a_folder_with_a_dollar() -> None:
     for argument in SHOT_ARGUMENTS:
         if argument.on_farm:
             each = argument_words(argument, getattr(order, argument.name), [argument.task_flag])
-            words += [word.path if isinstance(word, PathWord) else word for word in each]
+            words += [word.text if isinstance(word, PathWord) else word for word in each]
     task = argparse.ArgumentParser()
     add_task_flags(task)
     assert order_from(task.parse_args([*words, "--frames=1"]), MatteOptions()).output == "/out/$SHOW/m.####.exr"
