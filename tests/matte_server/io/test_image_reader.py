@@ -64,7 +64,7 @@ def test_a_place_that_a_header_states_is_no_data_window(
 def test_a_place_in_a_jpeg_2000_is_no_data_window(tmp_path: Path) -> None:
     """SIZ states where picture and tile lie on the reference grid; multiples of 32 leave the code as it is."""
     path = tmp_path / "a.j2k"
-    writer = oiio.ImageOutput.create(str(path))
+    writer: Any = oiio.ImageOutput.create(str(path))
     assert writer.open(str(path), oiio.ImageSpec(64, 64, 3, "uint8"))
     assert writer.write_image(np.full((64, 64, 3), 0.5, np.float32)) and writer.close()
     data = bytearray(path.read_bytes())
