@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 _LONGEST_LINE = 1 << 12
 # The two axes of the line behind the header, the outer first -> orientation. "-Y 2 +X 3": lines from the top, each
@@ -30,18 +31,22 @@ RadianceHeader = Sequence[tuple[str, str]]
 def radiance_header(path: Path) -> RadianceHeader:
     """The header of a picture."""
     with path.open("rb") as file:
-        lines = itertools.takewhile(bytes.strip, iter(lambda: file.readline(_LONGEST_LINE), b""))
-        parted = (line.decode("latin-1").partition("=") for line in lines)
+        parted = (line.decode("latin-1").partition("=") for line in _header_lines(file))
         return [(name, value.strip()) for name, _, value in parted]
 
 
 def radiance_orientation(path: Path) -> int:
     """The orientation, 1 to 8, in which a picture is stored; 1 where it does not say."""
     with path.open("rb") as file:
-        for _ in itertools.takewhile(bytes.strip, iter(lambda: file.readline(_LONGEST_LINE), b"")):
+        for _ in _header_lines(file):
             continue
         words = file.readline(_LONGEST_LINE).split()
     return _ORIENTATIONS.get(b"".join(words[::2]), 1)
+
+
+def _header_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines before the empty one that ends the header, which is read, too."""
+    return itertools.takewhile(bytes.strip, iter(lambda: file.readline(_LONGEST_LINE), b""))
 
 
 def holds_xyz(path: Path) -> bool:

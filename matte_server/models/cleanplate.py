@@ -155,30 +155,26 @@ class CleanplateModel:
             seen = of_both_looks(first, refined, second, SECOND_LOOK)
             check()
             if pictures.last_look == 2:
-                refined = self._refined(pictures.octave(2, 1), AlphaLevel.of(seen), seen, at_once, check)
-                third = self._close_look(pictures, seen, refined, at_once, check)
-                seen = of_both_looks(seen, refined, third, THIRD_LOOK)
+                seen = self._with_close_look(pictures, seen, at_once, check)
             level = AlphaLevel.of(seen)
             for number in range(pictures.last_look + 1, pictures.octaves + 1):
                 level = self._refined(pictures.octave(number, pictures.last_look), level, seen, at_once, check)
         return _prediction(seen, level, pictures.octaves - pictures.last_look, frame.size)
 
-    def _close_look(
-        self, pictures: _Pyramids, before: Coarse, refined: AlphaLevel, at_once: int, check: CancelCheck
-    ) -> Coarse:
-        """What the coarse stage finds at twice the resolution of ``before``, in windows around the blocks that its
-        refinement chose; elsewhere what is known already."""
-        octave, given = pictures.octave(2, 1), pictures.seen_in_look(2)
-        rows, columns = windows_around(
-            *chosen_blocks(before.alpha, before.doubt, octave.number, octave.evidence_below)
-        )
+    def _with_close_look(self, pictures: _Pyramids, before: Coarse, at_once: int, check: CancelCheck) -> Coarse:
+        """``before`` after its octave, joined with what the coarse stage finds at twice its resolution, in windows
+        around the blocks that were refined; elsewhere with what is known already."""
+        octave, given, level = pictures.octave(2, 1), pictures.seen_in_look(2), AlphaLevel.of(before)
+        blocks = _blocks(octave, level, before)
+        refined = self._refined_in(blocks, octave, level, before, at_once, check)
+        rows, columns = windows_around(*blocks)
         found = beneath(before, refined, (int(given.plate.shape[-2]), int(given.plate.shape[-1])))
         some = max(1, at_once // BLOCKS)
         for start in range(0, len(rows), some):
             check()
             at = rows[start : start + some], columns[start : start + some]
             put_windows(found, self._net.second_look(cut_input(given, *at), cut_windows(before.alpha, *at, 2)), *at)
-        return found
+        return of_both_looks(before, refined, found, THIRD_LOOK)
 
     def _pictures(self, frame: FrameTensors, check: CancelCheck) -> _Pyramids:
         octaves = octaves_for(*frame.size)
@@ -203,7 +199,19 @@ class CleanplateModel:
         self, octave: _Octave, before: AlphaLevel, coarse: Coarse, at_once: int, check: CancelCheck
     ) -> AlphaLevel:
         """Alpha at twice the resolution of ``before``, refined in the chosen blocks, and the state of its cells."""
-        rows, columns = chosen_blocks(before.alpha, coarse.doubt, octave.number, octave.evidence_below)
+        return self._refined_in(_blocks(octave, before, coarse), octave, before, coarse, at_once, check)
+
+    def _refined_in(
+        self,
+        blocks: tuple[Tensor, Tensor],
+        octave: _Octave,
+        before: AlphaLevel,
+        coarse: Coarse,
+        at_once: int,
+        check: CancelCheck,
+    ) -> AlphaLevel:
+        """The same for ``blocks``, the rows and columns of those that are refined."""
+        rows, columns = blocks
         height, width = before.alpha.shape[-2:]
         cells_room = (height + -height % BLOCK, width + -width % BLOCK)
         canvas = upsampled_into(before.alpha, 2, (2 * cells_room[0], 2 * cells_room[1]))
@@ -239,6 +247,11 @@ class CleanplateModel:
             evidence=None if octave.evidence is None else gather_cells(octave.evidence, rows, columns, halo),
             state=None if state is None else gather_upsampled(state, rows, columns, scale, halo),
         )
+
+
+def _blocks(octave: _Octave, before: AlphaLevel, coarse: Coarse) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the blocks that an octave refines."""
+    return chosen_blocks(before.alpha, coarse.doubt, octave.number, octave.evidence_below)
 
 
 def _last_look(octaves: int) -> int:

@@ -101,6 +101,13 @@ def put_cells(canvas: Tensor, rows: Tensor, columns: Tensor, refined: Tensor) ->
     blocks.permute(1, 3, 0, 2, 4)[rows, columns] = refined
 
 
+def patches_at(picture: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
+    """N patches of ``size`` pixels either way, N x C x size x size, of 1 x C x H x W, from N places; the edge is
+    replicated."""
+    y, x = _reach(top, size, picture.shape[-2]), _reach(left, size, picture.shape[-1])
+    return picture[0][:, y[:, :, None], x[:, None, :]].transpose(0, 1)
+
+
 def _reach(starts: Tensor, size: int, limit: int) -> Tensor:
     """Indices of ``size`` places from each start, held inside 0..limit-1 (the edge is replicated)."""
     return (starts[:, None] + torch.arange(size, device=starts.device)).clamp(0, limit - 1)
@@ -142,9 +149,8 @@ def gather_upsampled(grid: Tensor, rows: Tensor, columns: Tensor, scale: int, ha
     places = (torch.arange(BLOCK + 2 * halo, device=grid.device) - halo + 0.5) / scale - 0.5
     first = int(places[0].floor())
     size = int(places[-1].floor()) + 2 - first
-    y = _reach(rows * (BLOCK // scale) + first, size, grid.shape[-2])
-    x = _reach(columns * (BLOCK // scale) + first, size, grid.shape[-1])
-    patches = grid[0][:, y[:, :, None], x[:, None, :]].transpose(0, 1)
+    step = BLOCK // scale
+    patches = patches_at(grid, rows * step + first, columns * step + first, size)
     steps = torch.arange(size, device=grid.device) + first
     grow = (1 - (places[:, None] - steps[None]).abs()).clamp(min=0).to(grid.dtype)
     return grow @ patches @ grow.T

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .cleanplate_blocks import BLOCK, upsampled_into
+from .cleanplate_blocks import BLOCK, patches_at, upsampled_into
 from .cleanplate_looks import AlphaLevel
 from .networks.cleanplate import Coarse, CoarseInput
 
@@ -39,13 +39,8 @@ def cut_windows(picture: Tensor, rows: list[int], columns: list[int], reduced: i
     """N windows with what lies around them, N x C x side x side, from 1 x C x H x W at 1 / ``reduced`` of the
     windows' resolution; the frame's edge is replicated."""
     size, around = WINDOW // reduced, AROUND // reduced
-    reach = torch.arange(size + 2 * around, device=picture.device) - around
-    height, width = picture.shape[-2:]
-    windows = []
-    for row, column in zip(rows, columns, strict=True):
-        y, x = (row * size + reach).clamp(0, height - 1), (column * size + reach).clamp(0, width - 1)
-        windows.append(picture[0][:, y[:, None], x])
-    return torch.stack(windows)
+    top, left = (torch.tensor(places, device=picture.device) * size - around for places in (rows, columns))
+    return patches_at(picture, top, left, size + 2 * around).contiguous()
 
 
 def beneath(first: Coarse, refined: AlphaLevel, room: tuple[int, int]) -> Coarse:
