@@ -1,11 +1,13 @@
-"""A folder of a few kilobytes, in a mount namespace of its own: what is written there meets a real full disk."""
+"""A folder of a few kilobytes, in a mount namespace of its own: what is written there meets a real full disk. And
+the system's own limit of a file's size, which cuts a file in the same way and costs no process."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,16 @@ def on_small_disks(command: list[str], disks: Mapping[Path, str], ok: bool = Tru
     )  # fmt: skip
     assert (done.returncode == 0) == ok, done.stdout
     return done.stdout
+
+
+@contextlib.contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """This process writes no byte of any file beyond ``size``, as ``ulimit -f`` has it. Skips where no system does
+    that."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -18,11 +18,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 from filelock import FileLock
 from matte_link.client import MatteClient
-from matte_link.files import small_text, write_atomically
+from matte_link.files import disk_words, small_text, write_atomically
 from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady
 
 from ..errors import MatteError
@@ -73,7 +74,10 @@ def start(
             return earlier
         log = state.with_suffix(".log")
         token = uuid.uuid4().hex
-        process = _serve(log, arguments, token)
+        with _writing(state):
+            log_file = log.open("wb")
+        with log_file:
+            process = _serve(log_file, arguments, token)
         try:
             return _ready_server(process, state, log, token, on_progress)
         except BaseException:
@@ -87,23 +91,30 @@ def start(
 def _held(state: Path) -> Iterator[None]:
     """Lets one process at a time write ``state``. Raises ``MatteError`` where none can, before a server is started
     that nobody would find again."""
-    try:
+    with _writing(state):
         state.parent.mkdir(parents=True, exist_ok=True)
         if state.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         lock = FileLock(state.with_name(f".{state.name}.lock"))
         lock.acquire()
-    except OSError as error:
-        raise MatteError(
-            "cannot_write",
-            f"The state file {state} cannot be written: {error.strerror or error}.",
-            "Name a file in a folder that this user may write to with --state.",
-        ) from None
     try:
         yield
     finally:
         _remove(Path(lock.lock_file))
         lock.release()
+
+
+@contextlib.contextmanager
+def _writing(state: Path) -> Iterator[None]:
+    """Says in a sentence why ``state``, or what lies beside it, cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise MatteError(
+            "cannot_write",
+            f"The state file {state} cannot be written: {disk_words(error)}",
+            "Name a file with --state in a folder that has room and that this user may write to.",
+        ) from None
 
 
 def _ready_server(
@@ -112,7 +123,6 @@ def _ready_server(
     """The server once it is ready, written into ``state``."""
     ready = _await_ready(process, log, on_progress)
     keys = state.with_suffix(".keys.json")
-    write_private(keys, ready.client_keys)
     resident = ResidentServer(
         address=ready.address,
         keys=str(keys),
@@ -120,27 +130,28 @@ def _ready_server(
         token=token,
         log=str(log),
     )
+    with _writing(state):
+        write_private(keys, ready.client_keys)
     _write(state, resident)
     return resident
 
 
-def _serve(log: Path, arguments: tuple[str, ...], token: str) -> subprocess.Popen[str]:
+def _serve(log: BinaryIO, arguments: tuple[str, ...], token: str) -> subprocess.Popen[str]:
     """A new server process, whose log goes to ``log``. Other users of the worker's machine cannot use it."""
     command = [sys.executable, "-m", "matte_server", "serve", "--bind", "tcp://127.0.0.1:*", PRIVATE]
     command += ["--log", "json", "--stop-when-idle", f"{IDLE_S:g}", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != STOP_WITH_STDIN}
     environment[_TOKEN] = token
-    with log.open("wb") as file:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=file,
-            text=True,
-            env=environment,
-            # The farm kills or waits for all processes in the group of the command that it ran.
-            start_new_session=True,
-        )
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env=environment,
+        # The farm kills or waits for all processes in the group of the command that it ran.
+        start_new_session=True,
+    )
 
 
 def _await_ready(process: subprocess.Popen[str], log: Path, on_progress: Callable[[str], None]) -> ServerReady:
@@ -215,4 +226,5 @@ def _process(resident: ResidentServer) -> psutil.Process | None:
 
 
 def _write(state: Path, resident: ResidentServer) -> None:
-    write_atomically(str(state), json.dumps(asdict(resident)).encode())
+    with _writing(state):
+        write_atomically(str(state), json.dumps(asdict(resident)).encode())

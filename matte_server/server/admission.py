@@ -73,7 +73,7 @@ class Admission:
         its result. ``frames``: those on the server. Batch frames leave an eighth of everything to the frames that
         artists wait for. Raises ``MatteError``, with nothing left behind: busy where a limit is reached,
         spool_too_small where it will never fit, disk_full where other files take its room, and where the store does
-        not hold a picture."""
+        not hold a picture; and ``OSError``, with nothing left behind either."""
         self._check_limits(client, request, frames)
         result_size = self._result_size(request)
         self._check_room(request, result_size, has_others=bool(frames.wanted))
@@ -134,7 +134,7 @@ class Admission:
                 picture = self._picture(role, source)
                 if picture:
                     pictures[role] = picture
-        except MatteError:
+        except (MatteError, OSError):
             self.release(pictures)
             raise
         result = f"result-{number}.exr"

@@ -8,6 +8,8 @@ line per client: public key, then name) and, until it is handed over, ``NAME.jso
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import json
 import logging
 import os
@@ -90,10 +92,11 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise MatteError(
             "cannot_write",
             f"Keys cannot be written to {folder}: {error.strerror or error}.",
-            "Name a folder that this user may write to.",
+            "Free some space there, then try again." if is_full else "Name a folder that this user may write to.",
         ) from None
 
 
@@ -108,14 +111,36 @@ def add_client(folder: Path, name: str) -> Path:
     server = _read_server(folder)
     public, secret = _new_pair()
     path = folder / f"{name}.json"
-    # Opened first: a key that cannot be listed opens nothing.
-    with _writing(folder), (folder / CLIENTS_FILE).open("ab+") as file:
+    with _writing(folder):
         _write_secret(path, {"server": server["public"], "public": public, "secret": secret})
-        # Whoever edited the list may have left its last line without an end.
-        file.seek(max(0, file.tell() - 1))
-        file.write(b"" if file.read() in (b"", b"\n") else b"\n")
-        file.write(f"{public} {name}\n".encode())
+        try:
+            _append_line(folder / CLIENTS_FILE, f"{public} {name}\n".encode())
+        except OSError:
+            # A key that is not listed opens nothing, and its file would be in the way of the next one.
+            path.unlink()
+            raise
     return path
+
+
+def _append_line(path: Path, line: bytes) -> None:
+    """Appends the whole line or nothing. Raises ``OSError``."""
+    with path.open("ab+", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        # Whoever edited the list may have left its last line without an end.
+        file.seek(max(0, size - 1))
+        line = line if file.read() in (b"", b"\n") else b"\n" + line
+        try:
+            _write_all(file, line)
+        except OSError:
+            file.truncate(size)
+            raise
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    """Writes all of it, to the disk: a full one may take a part."""
+    while data:
+        data = data[file.write(data) :]
+    os.fsync(file.fileno())
 
 
 def give_to(folder: Path, user: str) -> None:
@@ -198,5 +223,9 @@ def _write_secret(path: Path, values: dict[str, str]) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise MatteError("bad_keys", f"{path} already exists.", "Remove it first to replace it.") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(values, file, indent=2)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            _write_all(file, json.dumps(values, indent=2).encode())
+    except OSError:
+        path.unlink()
+        raise

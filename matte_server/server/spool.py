@@ -100,9 +100,14 @@ class Spool:
         return min(self.budget, disk.used + disk.free)
 
     def write(self, data: Blob, suffix: str = "") -> Path:
-        """Writes ``data`` to a new file; the caller has called :meth:`make_room`. Raises ``OSError``."""
+        """Writes ``data`` to a new file; the caller has called :meth:`make_room`. Raises ``OSError``, and then
+        leaves nothing of it: a limit of files or a quota is not seen beforehand."""
         path = self.folder / f"{uuid.uuid4().hex}{suffix}"
-        self._write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), data)
+        try:
+            self._write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), data)
+        except OSError:
+            self.remove(path)
+            raise
         self.adopt(path)
         return path
 

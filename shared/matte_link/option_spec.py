@@ -55,9 +55,9 @@ class OptionSpec:
                 f"{self.name} must be a name of small letters, digits, '-' and '_', not {value!r:.60}."
             )
         if self.choices and not self.is_open and value not in self.choices:
-            raise ValueError(f"{self.name} must be one of {', '.join(self.choices)}, not {value!r}.")
+            raise ValueError(f"{self.name} must be one of {', '.join(self.choices)}, not {value!r:.60}.")
         if self.minimum is not None and not (self.minimum <= cast(float, value) <= cast(float, self.maximum)):
-            raise ValueError(f"{self.name} must lie in {self.minimum:g} to {self.maximum:g}, not {value!r}.")
+            raise ValueError(f"{self.name} must lie in {self.minimum:g} to {self.maximum:g}, not {value!r:.60}.")
         return cast(Value, value)
 
     def _converted(self, value: Any) -> Value:
@@ -67,5 +67,5 @@ class OptionSpec:
             except OverflowError:
                 raise ValueError(f"{self.name} is a number of more than 300 digits.") from None
         if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
-            raise ValueError(f"{self.name} must be {_TYPE_NAMES[self.type]}, not {value!r}.")
+            raise ValueError(f"{self.name} must be {_TYPE_NAMES[self.type]}, not {value!r:.60}.")
         return cast(Value, value)

@@ -337,9 +337,9 @@ def parse_region(text: str) -> Optional[tuple[int, int, int, int]]:
     try:
         x, y, width, height = (int(word) for word in text.replace(",", " ").split())
     except ValueError:
-        raise ValueError(f"region must be 'x y width height' in whole pixels, not {text!r}.") from None
+        raise ValueError(f"region must be 'x y width height' in whole pixels, not {text!r:.60}.") from None
     if width <= 0 or height <= 0:
-        raise ValueError(f"region must have a width and a height above 0, not {text!r}.")
+        raise ValueError(f"region must have a width and a height above 0, not {text!r:.60}.")
     return x, y, width, height
 
 

@@ -60,6 +60,10 @@ def test_only_what_differs_travels() -> None:
         ({"region": "1 2 3"}, "region must be 'x y width height'"),
         ({"region": "1 2 3 4.5"}, "region must be 'x y width height'"),
         ({"region": "1 2 0 4"}, "region must have a width"),
+        ({"model": list(range(9999))}, r"model must be text, not \[0, 1, .{53}\.$"),
+        ({"precision": "m" * 9999}, "not 'm{59}\\.$"),
+        ({"region": "m" * 9999}, "whole pixels, not 'm{59}\\.$"),
+        ({"region": "0 " * 9 + "m" * 9999}, "whole pixels, not '(0 ){9}m{41}\\.$"),
     ],
 )
 def test_a_bad_value_is_refused_with_a_sentence(values: dict[str, Any], sentence: str) -> None:

@@ -28,7 +28,9 @@ from matte_server.farm import resident
 from matte_server.farm.farm_job import FarmJob, FarmPlan
 from matte_server.farm.openjd import template
 from matte_server.io import exr
+from matte_server.server.local_server import LocalServer
 from tests.benchmarks.shots import small_matte
+from tests.small_disk import files_of_at_most
 
 from .conftest import CLEANPLATE, FIRST, FRAMES, FarmShot, run
 
@@ -273,6 +275,22 @@ def test_two_that_start_a_server_at_once_get_the_same_one(tmp_path: Path) -> Non
         for pid in {one.pid, other.pid}:
             psutil.Process(pid).kill()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state.json", "state.keys.json", "state.log"]
+
+
+def test_a_state_that_a_full_disk_cuts_is_one_sentence(
+    server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was "disk_error: No space left on device", of no file."""
+    state = tmp_path / "state.json"
+    with files_of_at_most(60):
+        assert cli(["farm", "start", "--state", str(state), "--server", server.endpoint.address]) == 2
+    (tmp_path / "state.log").mkdir()
+    assert cli(["farm", "start", "--state", str(state), "--device", "cpu"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    for said, reason in zip(lines, ("File too large", "Is a directory"), strict=True):
+        assert said.startswith(f"error (cannot_write): The state file {state} cannot be written: ")
+        assert f"{reason}. Name a file with --state" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["state.log"]
 
 
 def test_a_shared_server_that_is_noted_touches_nothing_but_the_state_file(

@@ -24,6 +24,7 @@ from matte_server.cli import main as cli
 from matte_server.errors import MatteError
 from matte_server.server import keys
 from matte_server.server.local_server import LocalServer
+from tests.small_disk import files_of_at_most
 
 from .conftest import make_pictures
 
@@ -355,6 +356,23 @@ def test_a_client_is_added_on_a_line_of_its_own(tmp_path: Path) -> None:
         (tmp_path / "anna.json").unlink(missing_ok=True)
         public = json.loads(keys.add_client(tmp_path, "anna").read_text())["public"]
         assert listed.read_text().splitlines() == [*before.splitlines(), f"{public} anna"]
+
+
+def test_keys_that_a_full_disk_cuts_leave_nothing(tmp_path: Path) -> None:
+    """What is made again finds no file in its way, and nobody hands over an empty one. The list is as it was."""
+    folder, listed = tmp_path / "keys", tmp_path / "keys" / keys.CLIENTS_FILE
+    with files_of_at_most(60), pytest.raises(MatteError, match="Keys cannot be written to"):
+        keys.make_server(folder)
+    assert list(folder.iterdir()) == []
+    keys.make_server(folder)
+    before = "".join(f"{letter * 40} old\n" for letter in "abcd")  # 180 bytes, more than a client's file has
+    listed.write_text(before)
+    for size in (60, 200):
+        with files_of_at_most(size), pytest.raises(MatteError, match="Keys cannot be written to"):
+            keys.add_client(folder, "anna")
+        assert listed.read_text() == before and not (folder / "anna.json").exists(), size
+    assert keys.add_client(folder, "anna").exists()
+    assert list(keys.read_clients(listed).values()) == ["old"] * 4 + ["anna"]
 
 
 def test_the_keys_of_one_run_replace_those_of_an_earlier_one(tmp_path: Path) -> None:

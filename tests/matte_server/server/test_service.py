@@ -29,7 +29,7 @@ from matte_server.worker.messages import (
     decode_job,
     encode_job,
 )
-from tests.small_disk import python_beside_a_small_disk
+from tests.small_disk import files_of_at_most, python_beside_a_small_disk
 
 from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of, matte
 
@@ -195,6 +195,21 @@ def test_limits_answer_busy(bench: ServiceBench) -> None:
 def test_a_picture_beyond_the_room_is_refused_and_leaves_nothing(bench: ServiceBench) -> None:
     assert code_of(bench.send(ANNA, matte("a", plate=b"x" * 1001))) == "spool_too_small"
     assert bench.files() == 0
+
+
+def test_a_picture_that_the_disk_cuts_leaves_nothing(bench: ServiceBench) -> None:
+    """A quota, a limit of files or one of their size is not seen before a picture is written. What had been written
+    took its room until the server ended, as did the pictures that came before it."""
+    stored = Store(id="s", digest=digest_of(b"clean"), data=b"clean")
+    bench.send(ANNA, stored)
+    cut = replace(matte("b", plate=b"p" * 80), clean_plate=Digest(stored.digest), core=Inline(data=b"c" * 120))
+    cut_store = Store(id="t", digest=digest_of(b"s" * 120), data=b"s" * 120)
+    with files_of_at_most(100):
+        assert code_of(bench.send(ANNA, cut)) == code_of(bench.send(ANNA, cut_store)) == "disk_full"
+    assert (bench.files(), bench.spool.used) == (1, 5), "the stored clean plate alone"
+    # Nothing holds it any longer: another picture of the whole store takes its place.
+    whole = Store(id="w", digest=digest_of(b"w" * LIMITS.store), data=b"w" * LIMITS.store)
+    assert isinstance(bench.send(ANNA, whole)[0], Stored)
 
 
 def test_a_stored_clean_plate_is_used_and_makes_room(bench: ServiceBench) -> None:
