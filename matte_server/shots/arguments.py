@@ -14,12 +14,12 @@ from typing import Any
 from matte_link.options import MatteOptions
 
 from ..errors import MatteError
+from .given_solve import check_solve
 from .passes import PASSES, with_layers
 from .plan import plan_shot
 from .plan_checks import check_combinations
 from .portraits import plan_arrived
-from .shot import CAMERAS, ENDS, Camera, Shot, ShotSources
-from .solve_file import check_solve
+from .shot import CAMERAS, ENDS, Camera, Shot, ShotSources, smoothed_with
 
 PATH, TEXT, NUMBER, SWITCH = "path", "text", "number", "switch"
 TEXTS = "texts"
@@ -302,11 +302,12 @@ class ShotOrder:
     def plan(self, one_output: bool = False) -> Shot:
         """The plan; ``one_output``: all frames together make one file. Raises ``MatteError`` as
         :func:`plan.plan_shot` does, and bad_solve."""
-        if self.solve:
-            check_solve(Path(self.solve))
         camera = Camera(kind=self.camera, solve=self.solve)
         options = with_layers(self.options, self.passes)
-        return plan_shot(self.sources, self.frames, options, self.overwrite, camera, one_output)
+        shot = plan_shot(self.sources, self.frames, options, self.overwrite, camera, one_output)
+        if self.solve:
+            check_solve(Path(self.solve), {frame.frame for frame in (*shot.frames, *smoothed_with(shot))})
+        return shot
 
     def plan_arrived(self, plates: Sequence[Path]) -> tuple[Shot, dict[Path, MatteError]]:
         """The plan for some pictures of a folder that is watched: see :func:`portraits.plan_arrived`. Raises

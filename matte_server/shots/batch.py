@@ -30,13 +30,14 @@ from ..errors import MatteError
 from ..io import exr
 from .frame_partition import FramePartition
 from .inputs import ShotInputs
+from .leftovers import Leftovers
 from .movie_size import MovieSize
-from .outputs import Leftovers, comp_stamp, pass_stamp, write_comp, write_matte, write_movies, write_pass
+from .outputs import comp_stamp, pass_stamp, write_comp, write_matte, write_movies, write_pass
 from .plan_checks import check_model
 from .plate_solve import PlateSolve
 from .reports import ALL_FRAMES_FAIL, MEASURING, FrameReport, ResultStatus, ShotReport
 from .requests import PreparedFrame, ShotRequests
-from .shot import Shot, ShotFrame, frame_outputs
+from .shot import Shot, ShotFrame, shot_outputs
 
 # The most frames that are read and wait to be sent; that are at the server; that wait to be written.
 FRAMES_AHEAD, FRAMES_AT_SERVER, FRAMES_BEHIND = 3, 8, 3
@@ -65,11 +66,15 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
         solve = PlateSolve(shot, pictures, server.version, on_sample)
         order = FramePartition(shot.frames, _process_count(client) if shot.options.temporal else 1)
         run = _ShotRun(shot, client, server, listener, pictures=pictures, solve=solve, order=order, samples=samples)
+        leftovers = Leftovers(shot_outputs(shot.frames, shot.movies))
         try:
             run.run()
         except (LinkError, _AllFramesFail) as error:
             return run.report(stopped=str(error), code=error.code)
-        return run.report_with_movies()
+        else:
+            return run.report_with_movies()
+        finally:
+            leftovers.remove()
 
 
 def ready_server(client: MatteClient) -> Pong:
@@ -121,7 +126,6 @@ class _ShotRun:
         self._order = order
         self._samples = samples
         self._requests = ShotRequests(shot, server, pictures, solve)
-        self._leftovers = Leftovers()
         self._movie_size = MovieSize(shot.movies)
         self._reports: dict[int, FrameReport] = {}
         self._preparing: deque[Future[PreparedFrame | FrameReport]] = deque()
@@ -216,8 +220,6 @@ class _ShotRun:
             return _failed(frame, "missing_file", f"{what} cannot be read: {why}.")
 
     def _prepared_or_skipped(self, frame: ShotFrame) -> PreparedFrame | FrameReport:
-        for path in frame_outputs(frame):
-            self._leftovers.remove(path)
         prepared = self._requests.prepare(frame)
         if not frame.output.exists() or self._shot.overwrite:
             return prepared

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -34,29 +33,6 @@ from .shot import Shot, ShotFrame
 
 SCREEN = "Gamma 2.4 Rec.709 - Texture"
 _DEFAULT_RATE = Fraction(24)
-
-
-class Leftovers:
-    """Temporary files that interrupted runs left behind. Each folder is listed once: to list it again for every
-    frame would take time that grows with the square of the shot's length."""
-
-    def __init__(self) -> None:
-        self._found: dict[Path, tuple[Path, ...]] = {}
-
-    def remove(self, path: Path) -> None:
-        """Removes the files under temporary names of the file ``path``, and no others."""
-        folder = path.parent
-        if folder not in self._found:
-            self._found[folder] = tuple(folder.glob(".*.tmp*"))
-        if not self._found[folder]:
-            return
-        temporary = r"\.[0-9a-f]{8}\.tmp"
-        ours = re.compile(
-            rf"\.(?:{re.escape(path.name)}{temporary}|{re.escape(path.stem)}{temporary}{re.escape(path.suffix)})\Z"
-        )
-        for entry in self._found[folder]:
-            if ours.match(entry.name):
-                entry.unlink(missing_ok=True)
 
 
 def write_matte(frame: ShotFrame, data: Blob, stamp: str, pictures: ShotInputs) -> None:
@@ -151,7 +127,6 @@ def write_movies(shot: Shot, pictures: ShotInputs, on_movie: Callable[[str], Non
 
 def _write_movie(shot: Shot, kind: str, path: Path, pictures: ShotInputs) -> MovieReport:
     try:
-        Leftovers().remove(path)
         stamp = _movie_stamp(shot, kind, pictures)
         if path.exists() and path.stat().st_size and not shot.overwrite:
             if comment_of(path) == stamp:

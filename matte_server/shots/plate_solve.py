@@ -39,9 +39,10 @@ from ..core.shot_solve import (
 from ..core.window import Window
 from ..errors import MatteError
 from .compute_once import ComputeOnce
+from .given_solve import GivenSolve
 from .inputs import ShotInputs
 from .shot import SAMPLES, Shot, ShotFrame, smoothed_with
-from .solve_file import CameraSolve, FrameEstimate, GivenSolve, read_estimates, read_samples, update_solve_file
+from .solve_file import CameraSolve, FrameEstimate, read_estimates, read_samples, update_solve_file
 from .solve_summary import describe
 
 OnSample = Callable[[int, int, int], None]
@@ -91,7 +92,7 @@ class PlateSolve:
         self._maker = Maker(version=version, model="")
         self._frames: dict[int, ShotFrame] = {frame.frame: frame for frame in shot.all_frames}
         self._numbers = tuple(sorted(self._frames))
-        self._given = GivenSolve(Path(shot.camera.solve)) if shot.camera.solve else None
+        self._given = _given_solve(shot)
         self._earlier = {} if self._given else read_estimates(shot.solve_file)
         self._estimates: ComputeOnce[int, FrameEstimate] = ComputeOnce()
         self._camera: ComputeOnce[str, CameraSolve] = ComputeOnce()
@@ -367,6 +368,12 @@ def solve_inputs(shot: Shot) -> set[Path]:
     measured = solved | beside | set(evenly_spaced(numbers, SAMPLES))
     files = {path for number in measured for path in (frames[number].plate, frames[number].clean_plate)}
     return {path for path in files if path.is_file()}
+
+
+def _given_solve(shot: Shot) -> GivenSolve | None:
+    if not shot.camera.solve:
+        return None
+    return GivenSolve(Path(shot.camera.solve), {frame.frame for frame in (*shot.all_frames, *shot.frames)})
 
 
 def _finite(image: Image) -> Image:

@@ -19,7 +19,6 @@ from matte_link.files import small_text, write_atomically
 from ..core.align import Alignment
 from ..core.placement import as_facts, from_facts
 from ..core.window import Window
-from ..errors import MatteError
 
 FORMAT = "cleanplate plate solve"
 FORMAT_VERSION = 1
@@ -30,9 +29,8 @@ _ENOUGH_TO_TELL = 2
 """Of one frame that was measured nobody can tell whether the camera moves."""
 _LONGEST_NUMBER = 18
 """Digits of a frame's number, more than any name of a file has."""
-_LARGEST = 1 << 30
+LARGEST = 1 << 30
 """Bytes of a plate solve; a million frames take less."""
-_HINT = "Name a file that an earlier run left beside its output."
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +177,7 @@ def _read_facts(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        facts = json.loads(small_text(str(path), limit=_LARGEST))
+        facts = json.loads(small_text(str(path), limit=LARGEST))
     except (OSError, ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) and facts.get("format") == FORMAT else {}
@@ -196,61 +194,3 @@ def _read_entries(path: Path | None) -> dict[str, Any]:
 def _is_number(text: str) -> bool:
     digits = text.removeprefix("-")
     return digits.isdecimal() and len(digits) <= _LONGEST_NUMBER
-
-
-def check_solve(path: Path) -> None:
-    """Raises ``MatteError("bad_solve", ...)`` where the file is not a plate solve."""
-    GivenSolve(path)
-
-
-class GivenSolve:
-    """A plate solve that the artist named, to be used unchanged. Raises ``MatteError("bad_solve", ...)`` where any
-    part of the file cannot be used."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        facts = _read_whole(path)
-        self._frames: dict[str, Alignment] = {}
-        for number, entry in facts["frames"].items():
-            if not isinstance(entry, dict):
-                raise MatteError("bad_solve", f"Frame {number} in {path} is not a JSON object.", _HINT)
-            # Frames that were only measured as neighbours have an estimate and no alignment.
-            if "alignment" in entry:
-                self._frames[number] = _alignment_of(entry["alignment"], path)
-        locked = facts.get("locked")
-        # The figures of a locked camera are those of other frames.
-        self._locked = None if locked is None else without_figures(_alignment_of(locked, path))
-
-    def alignment(self, frame: int) -> Alignment:
-        """The alignment of a frame; raises ``MatteError("no_solve", ...)``."""
-        found = self._frames.get(str(frame), self._locked)
-        if found is None:
-            raise MatteError(
-                "no_solve",
-                f"{self.path} has no alignment for frame {frame}.",
-                "Solve it with the others, or leave the frame out with --frames.",
-            )
-        return found
-
-
-def _read_whole(path: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(small_text(str(path), limit=_LARGEST))
-    except OSError as error:
-        raise MatteError("bad_solve", f"{path} cannot be read: {error.strerror}.", _HINT) from None
-    except (ValueError, RecursionError):
-        raise MatteError("bad_solve", f"{path} is not JSON.", _HINT) from None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT or not isinstance(facts.get("frames"), dict):
-        raise MatteError("bad_solve", f"{path} is not a plate solve.", _HINT)
-    if facts.get("version") != FORMAT_VERSION:
-        raise MatteError("bad_solve", f"{path} is a plate solve of version {facts.get('version')!r:.20}.", _HINT)
-    return facts
-
-
-def _alignment_of(entry: Any, path: Path) -> Alignment:
-    try:
-        if not isinstance(entry, dict):
-            raise ValueError("an alignment is a JSON object.")
-        return from_facts(entry)
-    except ValueError as error:
-        raise MatteError("bad_solve", f"{path} cannot be used: {error}", "Correct it, or solve again.") from None

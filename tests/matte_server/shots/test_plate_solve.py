@@ -23,11 +23,12 @@ from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.shots import plate_solve, solve_file
+from matte_server.shots.given_solve import check_solve
 from matte_server.shots.inputs import ShotInputs
 from matte_server.shots.plan import plan_shot, solve_file_of
 from matte_server.shots.plate_solve import PlateSolve
 from matte_server.shots.shot import SAMPLES, Camera, Shot, ShotFrame, ShotSources
-from matte_server.shots.solve_file import FrameEstimate, check_solve, read_estimates, update_solve_file
+from matte_server.shots.solve_file import FrameEstimate, read_estimates, update_solve_file
 
 from .conftest import ShotFiles, drifting, moved, plate_of, save, wall
 
@@ -370,7 +371,7 @@ def test_what_is_no_solve_is_one_sentence(tmp_path: Path, text: str, words: str)
     path = tmp_path / "solve.json"
     path.write_text(text)
     with pytest.raises(MatteError, match=words) as raised:
-        check_solve(path)
+        check_solve(path, (1,))
     assert raised.value.code == "bad_solve"
 
 
@@ -382,7 +383,7 @@ def test_a_damaged_solve_beside_the_output_is_measured_again(make_shot: MakeShot
     solve, planned = solved(shot)
     assert solve.alignment(planned.frames[0]).points > 0
     solve.save()
-    check_solve(kept)
+    check_solve(kept, (1001,))
 
 
 def test_what_is_not_finite_is_not_looked_at() -> None:

@@ -26,6 +26,7 @@ from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.batch import run_shot
+from matte_server.shots.leftovers import QUIET_S
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.reports import FrameReport, MovieReport, ResultStatus, ShotReport
 from matte_server.shots.shot import ShotSources
@@ -234,6 +235,7 @@ def test_leftovers_of_a_killed_run_are_removed_and_other_files_kept(
     others = [folder / ".matte.1009.exr.0123abcd.tmp", folder / "matte.1001.exr.tmp", folder / ".notes.tmp"]
     for path in [*ours, *others]:
         path.write_bytes(b"half a file")
+        os.utime(path, (0, time.time() - 2 * QUIET_S))
     assert cleanplate(*shot.command()) == 0
     assert [path.exists() for path in ours] == [False, False]
     assert all(path.exists() for path in others)

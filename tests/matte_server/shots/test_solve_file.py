@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,12 @@ from matte_server.core.align import Alignment
 from matte_server.core.placement import as_facts
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
+from matte_server.shots.given_solve import GivenSolve, check_solve
 from matte_server.shots.solve_file import (
     FORMAT,
     FORMAT_VERSION,
     CameraSolve,
     FrameEstimate,
-    GivenSolve,
-    check_solve,
     read_estimates,
     read_samples,
     update_solve_file,
@@ -40,7 +40,7 @@ def saved(folder: Path, frames: Any, **head: Any) -> Path:
 def test_a_frame_has_its_own_alignment_and_else_the_locked_camera_s(tmp_path: Path) -> None:
     still = Alignment(transform=np.eye(3), points=90, inliers=1.0, residual_px=0.1)
     frames = {"1001": {"alignment": as_facts(MOVED)}, "1002": ENTRY}
-    given = GivenSolve(saved(tmp_path, frames, locked=as_facts(still)))
+    given = GivenSolve(saved(tmp_path, frames, locked=as_facts(still)), (1001, 1002))
     own, others = given.alignment(1001), given.alignment(1002)
     assert np.array_equal(own.transform, MOVED.transform) and own.points == 50
     # The figures of a locked camera are those of other frames.
@@ -48,7 +48,7 @@ def test_a_frame_has_its_own_alignment_and_else_the_locked_camera_s(tmp_path: Pa
 
 
 def test_a_frame_that_a_given_solve_lacks_is_an_error(tmp_path: Path) -> None:
-    given = GivenSolve(saved(tmp_path, {"1001": {"alignment": as_facts(MOVED)}, "1002": ENTRY}))
+    given = GivenSolve(saved(tmp_path, {"1001": {"alignment": as_facts(MOVED)}, "1002": ENTRY}), (1001, 1002))
     with pytest.raises(MatteError, match="has no alignment for frame 1002") as raised:
         given.alignment(1002)
     assert raised.value.code == "no_solve"
@@ -59,7 +59,7 @@ def test_a_frame_that_a_given_solve_lacks_is_an_error(tmp_path: Path) -> None:
 )
 def test_a_given_solve_that_is_damaged_is_refused(tmp_path: Path, frames: Any) -> None:
     with pytest.raises(MatteError) as raised:
-        GivenSolve(saved(tmp_path, frames))
+        check_solve(saved(tmp_path, frames), (1001,))
     assert raised.value.code == "bad_solve"
 
 
@@ -70,7 +70,7 @@ def test_what_is_nested_without_end_is_no_plate_solve(tmp_path: Path, text: str)
     path.write_text(text)
     assert (read_estimates(path), read_samples(path)) == ({}, ())
     with pytest.raises(MatteError, match="is not JSON"):
-        check_solve(path)
+        check_solve(path, (1001,))
 
 
 def test_a_number_that_no_frame_has_does_not_stop_the_saving(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_task_that_saves_keeps_the_entries_of_the_others(tmp_path: Path) -> No
     assert (facts["camera"], facts["one_exposure"], facts["sampled"]) == ("locked", True, [1, 3])
     assert {number: entry["key"] for number, entry in facts["frames"].items()} == {"1001": "a", "1003": "b"}
     assert [line.split(":")[0].strip() for line in path.read_text().splitlines()[-4:-2]] == ['"1001"', '"1003"']
-    assert sorted(read_estimates(path)) == [1001, 1003] and GivenSolve(path).alignment(1003).points == 50
+    assert sorted(read_estimates(path)) == [1001, 1003] and GivenSolve(path, (1003,)).alignment(1003).points == 50
     assert [entry.name for entry in path.parent.iterdir()] == [path.name], "no lock is left"
 
 
@@ -143,6 +143,44 @@ def test_what_has_no_end_is_no_plate_solve(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero")):
         with pytest.raises(MatteError, match="cannot be read: it is no regular file or too large") as refused:
-            check_solve(path)
+            check_solve(path, (1001,))
         assert refused.value.hint.startswith("Name a file that an earlier run left")
         assert read_estimates(path) == {}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_given_solve_is_read_for_the_frames_that_are_wanted(tmp_path: Path, indent: int | None) -> None:
+    """Whether each frame has a line, as runs write it, or not. A file of a million frames took 45 s."""
+    path = tmp_path / "shot.platesolve.json"
+    turned = replace(MOVED, points=7)
+    update_solve_file(path, None, {}, {number: turned if number == 1002 else MOVED for number in range(-3, 1005)})
+    facts = json.loads(path.read_text())
+    facts["frames"]["1003"]["alignment"]["transform"] = "damaged"
+    if indent:
+        path.write_text(json.dumps(facts, indent=indent))
+    else:
+        lines = path.read_text().splitlines(keepends=True)
+        at = next(index for index, line in enumerate(lines) if line.startswith('  "1003"'))
+        lines[at] = f'  "1003": {json.dumps(facts["frames"]["1003"])},\n'
+        path.write_text("".join(lines))
+    for wanted in ((1002,), (-3, 1002), (1002, 1004, 9999)):
+        check_solve(path, wanted)
+        given = GivenSolve(path, wanted)
+        assert [given.alignment(number).points for number in wanted[:2]] == [
+            7 if number == 1002 else 50 for number in wanted[:2]
+        ]
+    with pytest.raises(MatteError, match="transform is 3 x 3 finite numbers"):
+        check_solve(path, (1002, 1003))
+    with pytest.raises(MatteError, match="no alignment for frame 9999"):
+        GivenSolve(path, (9999,)).alignment(9999)
+
+
+def test_frames_that_are_not_wanted_cost_no_more_than_their_text(tmp_path: Path) -> None:
+    """Their JSON is not read: it takes 25 times as long as to pass over it, and their alignments 40 times."""
+    path = tmp_path / "shot.platesolve.json"
+    update_solve_file(path, None, {}, dict.fromkeys(range(1, 3), MOVED))
+    head, entry, rest = path.read_text().partition('  "1"')
+    path.write_text(
+        head + "".join(f'  "{number}": {{this is no JSON}},\n' for number in range(5, 9)) + entry + rest
+    )
+    assert GivenSolve(path, (1, 2)).alignment(2).points == 50
