@@ -67,6 +67,7 @@ _H273_PRIMARIES: dict[int, Chromaticities] = {
 _BT_1886 = (1, 2, 6, 7, 11, 12, 14, 15)
 _GAMMAS = {4: 2.2, 5: 2.8, 17: 2.6}
 _UNSPECIFIED, _LINEAR, _SRGB, _PQ, _HLG = 2, 8, 13, 16, 18
+_MATRICES_2020 = (9, 10)
 
 
 _SAYS_NOTHING = ("", "unknown", "raw", "data")
@@ -130,8 +131,11 @@ def still_colour(header: StillHeader, spec: oiio.ImageSpec, is_float: bool) -> F
     return _tiff_colour(path, untagged) if file_format == "tiff" else FileColour(space=untagged)
 
 
-def h273_space(primaries: int, transfer: int) -> str:
-    """The colourspace that codes of ITU-T H.273 name; empty if they are not supported."""
+def h273_space(primaries: int, transfer: int, matrix: int = _UNSPECIFIED) -> str:
+    """The colourspace that codes of ITU-T H.273 name; empty if they are not supported. PQ, HLG and the matrices of
+    BT.2020 are of BT.2020's primaries where these are not stated."""
+    if primaries == _UNSPECIFIED and (transfer in (_PQ, _HLG) or matrix in _MATRICES_2020):
+        primaries = 9
     numbers = _H273_PRIMARIES.get(primaries)
     if primaries == 9 and transfer in (_PQ, _HLG):
         return PQ_VIDEO if transfer == _PQ else HLG_VIDEO

@@ -30,7 +30,7 @@ from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, oriented
 from .timecode import Timecode, usual_rates
 from .video_decoder import MILLISECOND, VideoDecoder, damaged, stated_rate
-from .video_planes import rgb_of, unsupported_matrix
+from .video_planes import refuse_xyz, rgb_of, unsupported_matrix
 
 VIDEO_SUFFIXES = (
     ".mov",
@@ -64,6 +64,10 @@ _FLOAT_ROUNDING = 1e-9
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
 _NO_TIMECODE = "The timecode {} was left out: an EXR holds those of SMPTE 12-1 with up to 60 frames a second."
 _EQUAL_TRACKS = "The video has several tracks of one size, and the first one was read."
+_OTHER_TAGS = (
+    "The tags of the video's pictures change: those of the first one hold, also for what says {}. Cut the video "
+    "there, so that each part has its own."
+)
 _NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
 
 
@@ -155,7 +159,7 @@ class VideoReader:
 
     def _picture(self, number: int) -> Image:
         frame, index = self._decoder.frame(number - 1), number - 1
-        is_interlaced = bool(frame.interlaced_frame)
+        is_interlaced, tags = bool(frame.interlaced_frame), _colour_tags(frame)
         if is_interlaced and self._deinterlaces:
             around = range(max(index - 1, 0), min(index + 2, self.facts.frames))
             frame = deinterlaced([self._decoder.frame(near) for near in around], index - around[0])
@@ -163,6 +167,8 @@ class VideoReader:
         warnings = [*mends.get((is_interlaced, self._deinterlaces), ()), *self._decoder.damage.doubts(index)]
         if self._decoder.has_equal_tracks:
             warnings.append(_EQUAL_TRACKS)
+        if tags != self.facts.colour_tags:
+            warnings.append(_OTHER_TAGS.format(tags))
         if unsupported := unsupported_matrix(frame):
             warnings.append(unsupported)
         image = _image(frame, self.facts, number)
@@ -173,6 +179,7 @@ class VideoReader:
 
 def _facts(decoder: VideoDecoder) -> VideoFacts:
     first = decoder.frame(0)  # which may open the file again
+    refuse_xyz(first, decoder.path)
     container, stream = decoder.container, decoder.stream
     orientation = orientation_of(first)
     is_turned = orientation >= FIRST_TURNED
@@ -187,11 +194,15 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
         codec=str(stream.codec_context.name),
         has_audio=bool(container.streams.audio),
         orientation=orientation,
-        colourspace=h273_space(int(first.color_primaries), int(first.color_trc)),
-        colour_tags=f"primaries {int(first.color_primaries)}, transfer {int(first.color_trc)}",
+        colourspace=h273_space(int(first.color_primaries), int(first.color_trc), int(first.colorspace)),
+        colour_tags=_colour_tags(first),
         timecode=next((found for place in places if (found := _tag(place, "timecode"))), ""),
         pixel_aspect=1.0 / aspect if is_turned else aspect,
     )
+
+
+def _colour_tags(frame: Any) -> str:
+    return f"primaries {int(frame.color_primaries)}, transfer {int(frame.color_trc)}"
 
 
 def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fraction, bool]:

@@ -63,6 +63,9 @@ class VideoDecoder:
             self._index = {at: index for index, at in enumerate(self.pts)}
             self._refused = self._indices(found.damaged)
             self.damage = self._known_damage(found)
+            if self._has_palette:
+                # FFmpeg hands it out once, with the first packet, which a seek would throw away.
+                self._begin_again()
         except (av.FFmpegError, OSError) as error:
             self.close()
             raise damaged(path, error) from None
@@ -74,8 +77,13 @@ class VideoDecoder:
 
     @property
     def has_equal_tracks(self) -> bool:
-        """Whether another video track has pictures of the same size."""
+        """Whether another video track that can be decoded has pictures of the same size."""
         return [_pixels(track) for track in _tracks(self.container)].count(_pixels(self.stream)) > 1
+
+    @property
+    def _has_palette(self) -> bool:
+        form = self.stream.codec_context.format
+        return form is not None and bool(form.has_palette)
 
     def close(self) -> None:
         """Closes the file."""
@@ -171,9 +179,14 @@ class VideoDecoder:
         before = bisect.bisect_right(self._keys, (self.pts[index], _LATEST))
         return self._keys[before - 1][1] if before else self.pts[index]
 
-    def _from_start(self, index: int) -> Any:
+    def _begin_again(self) -> None:
+        """Reopens the file, to decode the first picture next."""
         self._restart()
         self._decoded = self._numbered(is_start=True)
+        self._next = 0
+
+    def _from_start(self, index: int) -> Any:
+        self._begin_again()
         try:
             return self._advance(index)
         except av.FFmpegError:
@@ -258,14 +271,25 @@ def damaged(path: Path, error: Exception) -> MatteError:
 def _video_stream(container: Any, path: Path) -> Any:
     """The video track with the most pixels, the first of equals."""
     tracks = _tracks(container)
-    if not tracks:
-        raise MatteError("no_video", f"{path} has no video track.", "Choose a file that has one.")
-    return max(tracks, key=_pixels)
+    if tracks:
+        return max(tracks, key=_pixels)
+    if any(map(_is_film, container.streams.video)):
+        raise MatteError(
+            "unreadable",
+            f"{path} cannot be read as a video: this build of FFmpeg does not know its codec.",
+            "Export it as ProRes, DNxHR, H.264 or an EXR sequence.",
+        )
+    raise MatteError("no_video", f"{path} has no video track.", "Choose a file that has one.")
 
 
 def _tracks(container: Any) -> list[Any]:
-    """The video tracks that are no cover pictures."""
-    return [each for each in container.streams.video if not each.disposition & each.disposition.attached_pic]
+    """The video tracks that can be decoded and are no cover pictures. Of a codec that FFmpeg does not know, PyAV
+    has no size either."""
+    return [each for each in container.streams.video if _is_film(each) and each.codec_context is not None]
+
+
+def _is_film(track: Any) -> bool:
+    return not track.disposition & track.disposition.attached_pic
 
 
 def _pixels(track: Any) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.image import Float32
+from ..errors import MatteError
 
 Plane = npt.NDArray[np.uint16]
 
@@ -33,6 +35,8 @@ _PLANAR_BITS = (10, 12, 16)
 _UNTAGGED, _FULL_RANGE = 0, 2
 _SAMPLINGS = {(1, 1): "444p", (2, 1): "422p", (2, 2): "420p", (1, 2): "440p"}
 """How many times wider and higher luma is than chroma -> FFmpeg's word."""
+_FLOATS = re.compile(r"(gbrp|gbrap|rgb|rgba|gray|ya)f(16|32)le")
+"""FFmpeg's formats of floating-point numbers; their range is not limited, and their values may be beyond 1."""
 _CENTRED = ("mjpeg", "mpeg1video")
 """Codecs whose chroma lies amid its luma samples (JFIF 1.02; ISO 11172-2). H.264, H.265, MPEG-2, ProRes and DNxHR
 have it on the left ones, unless tagged otherwise."""
@@ -72,6 +76,8 @@ def layout_of(name: str) -> Layout | None:
 def rgb_of(frame: Any, codec: str = "") -> Float32:
     """R', G', B' (and alpha) of a frame: height x width x 3 or 4, float32, nominally 0 to 1, unclamped. ``codec``
     decides the siting of subsampled chroma, for PyAV does not tell what the frame's own tag says."""
+    if floats := _FLOATS.fullmatch(frame.format.name):
+        return _from_floats(frame, floats[1], int(floats[2]))
     layout = layout_of(frame.format.name)
     if layout is None:
         planar = _planar_format(frame.format)
@@ -100,6 +106,28 @@ def rgb_of(frame: Any, codec: str = "") -> Float32:
         alpha = planes[3].astype(np.float32) / float((1 << layout.bits) - 1)
         colour = np.concatenate([colour, alpha[..., None]], -1)
     return colour
+
+
+def _from_floats(frame: Any, kind: str, bits: int) -> Float32:
+    """R', G', B' (and alpha) of a frame of floating-point numbers, grey or colour, in planes or packed."""
+    across = {"rgb": 3, "rgba": 4, "ya": 2}.get(kind, 1)
+    planes = []
+    for plane in frame.planes:
+        rows = np.frombuffer(plane, f"<f{bits // 8}").reshape(plane.height, -1)
+        planes.append(rows[:, : frame.width * across].reshape(frame.height, frame.width, across))
+    stored = np.concatenate(planes, -1).astype(np.float32)
+    order = {"gbrp": (2, 0, 1), "gbrap": (2, 0, 1, 3), "gray": (0, 0, 0), "ya": (0, 0, 0, 1)}
+    return np.ascontiguousarray(stored[..., order.get(kind, range(across))])
+
+
+def refuse_xyz(frame: Any, path: Path) -> None:
+    """Raises ``MatteError("unreadable", ...)`` for a frame of X'Y'Z', of which FFmpeg knows no colour."""
+    if frame.format.name.startswith("xyz"):
+        raise MatteError(
+            "unreadable",
+            f"{path} holds X'Y'Z', as digital cinema packages do, which Cleanplate does not read.",
+            "Convert it to ProRes 4444 or to an EXR sequence first.",
+        )
 
 
 def unsupported_matrix(frame: Any) -> str:

@@ -1,0 +1,182 @@
+"""Videos of rarer kinds: palettes, floating-point numbers, unknown codecs, tags that say half or that change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from matte_server.core.image import SCENE_LINEAR
+from matte_server.errors import MatteError
+from matte_server.io.media import VideoReader
+from matte_server.io.video_planes import refuse_xyz, rgb_of
+from tests.matte_server.video_files import VideoTags, number_of, numbered, planes_of, video
+
+GREYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, 1)
+
+
+def paletted(path: Path, codec: str, pixel_format: str, count: int = 6) -> list[Any]:
+    """A video of grey pictures that are stored as indices of a palette; returns its codes, 0 to 255."""
+    pictures = [np.rint(picture[..., 1] * 255).astype(np.uint8) for picture in numbered(count)]
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=24, options={"g": "1"})
+        stream.height, stream.width = pictures[0].shape
+        stream.pix_fmt = pixel_format
+        for picture in pictures:
+            frame: Any = av.VideoFrame.from_ndarray(picture, "gray")
+            if pixel_format == "pal8":
+                palette = GREYS.copy()
+                palette[:, 0] = 255
+                stored: Any = (picture, palette)
+                frame = av.VideoFrame.from_ndarray(stored, "pal8")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return pictures
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format"),
+    [
+        ("raw.avi", "rawvideo", "pal8"),
+        ("raw.mov", "rawvideo", "pal8"),
+        ("grey.mov", "rawvideo", "gray"),
+        ("animation.mov", "qtrle", "gray"),
+        ("graphics.mov", "smc", "pal8"),
+        ("rle.avi", "msrle", "pal8"),
+    ],
+)
+def test_a_palette_that_the_container_holds_reaches_every_picture(
+    tmp_path: Path, name: str, codec: str, pixel_format: str
+) -> None:
+    """FFmpeg hands it out once; pictures were black."""
+    pictures = paletted(tmp_path / name, codec, pixel_format)
+    with VideoReader(tmp_path / name) as reader:
+        assert reader.facts.frames == len(pictures)
+        for number in (5, 2, 6, 1, 3):
+            found = reader.read(number).pixels
+            assert np.array_equal(np.rint(found[..., 0] * 255), pictures[number - 1]), number
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_a_codec_that_nobody_knows_is_one_sentence(tmp_path: Path, suffix: str) -> None:
+    """PyAV has no codec context for it; there was a traceback."""
+    path = tmp_path / f"a{suffix}"
+    is_h264 = suffix != ".avi"
+    video(path, numbered(2), codec="libx264" if is_h264 else "ffv1", pixel_format="yuv444p")
+    data = path.read_bytes()
+    for word in (b"avc1", b"V_MPEG4/ISO/AVC", b"FFV1"):
+        data = data.replace(word, word[:-2] + b"zz")
+    path.write_bytes(data)
+    with pytest.raises(MatteError, match="this build of FFmpeg does not know its codec") as refused:
+        VideoReader(path)
+    assert refused.value.code == "unreadable"
+
+
+def test_a_track_of_a_codec_that_nobody_knows_does_not_hide_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.mov"
+    with av.open(str(path), "w") as container:
+        tracks: list[Any] = [container.add_stream(codec, rate=24) for codec in ("png", "mjpeg")]
+        for track, pixel_format in zip(tracks, ("rgb24", "yuvj444p"), strict=True):
+            track.height, track.width, track.pix_fmt = 128, 192, pixel_format
+        for picture in numbered(3):
+            frame = av.VideoFrame.from_ndarray(np.rint(picture * 255).astype(np.uint8), "rgb24")
+            for track in tracks:
+                container.mux(track.encode(frame))
+        for track in tracks:
+            container.mux(track.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"png ", b"pn9 "))
+    with VideoReader(path) as reader:
+        assert [number_of(reader.read(number).pixels) for number in (1, 2, 3)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [(f"{kind}f{bits}le", count) for kind, count in (("gbrp", 3), ("gbrap", 4), ("gray", 1)) for bits in (16, 32)]
+    + [("rgbf32le", 3), ("rgbaf16le", 4), ("rgbf16le", 3), ("yaf32le", 2), ("yaf16le", 2)],
+)
+def test_floating_point_numbers_are_read_as_they_are(name: str, channels: int) -> None:
+    """They were cut off at 0 and 1 and rounded to 16 bits."""
+    random = np.random.default_rng(8)
+    # Exact in half floats, too.
+    values = (random.integers(-800, 3200, (6, 10, channels)) / 256).astype("f2" if "f16" in name else "f4")
+    frame: Any = av.VideoFrame(10, 6, name)
+    is_packed = len(frame.planes) == 1
+    for index, plane in enumerate(frame.planes):
+        across = channels if is_packed else 1
+        padded = np.zeros((6, plane.line_size // values.itemsize), values.dtype)
+        padded[:, : 10 * across] = (values if is_packed else values[..., [index]]).reshape(6, -1)
+        plane.update(padded.tobytes())
+    order = {"gbrp": [2, 0, 1], "gbra": [2, 0, 1, 3], "gray": [0, 0, 0], "yaf3": [0, 0, 0, 1], "yaf1": [0, 0, 0, 1]}
+    assert np.array_equal(rgb_of(frame), values[..., order.get(name[:4], list(range(channels)))].astype(np.float32))
+
+
+def test_light_beyond_1_in_a_video_of_exrs_stays(tmp_path: Path) -> None:
+    path, values = tmp_path / "a.mov", np.full((64, 64), 0.25, np.float32)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("exr", rate=24, options={"format": "float"})
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "gbrpf32le"
+        frame: Any = av.VideoFrame(64, 64, "gbrpf32le")
+        for plane, factor in zip(frame.planes, (1, -1, 50), strict=True):
+            plane.update((values * factor).tobytes())
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with VideoReader(path) as reader:
+        image = reader.read(1)
+    assert image.colourspace == SCENE_LINEAR
+    assert np.array_equal(image.pixels, np.broadcast_to(np.array([12.5, 0.25, -0.25], np.float32), (64, 64, 3)))
+
+
+def test_the_xyz_of_digital_cinema_is_refused() -> None:
+    """It was read as if it were Y'CbCr."""
+    with pytest.raises(MatteError, match=r"reel\.mxf holds X'Y'Z', as digital cinema packages do"):
+        refuse_xyz(av.VideoFrame(32, 16, "xyz12le"), Path("reel.mxf"))
+    refuse_xyz(av.VideoFrame(32, 16, "yuv444p12le"), Path("reel.mxf"))
+
+
+@pytest.mark.parametrize(
+    ("transfer", "matrix", "space"),
+    [
+        (16, 9, "Rec.2100-PQ - Display"),
+        (16, 2, "Rec.2100-PQ - Display"),
+        (18, 9, "Rec.2100-HLG - Display"),
+        (2, 9, "Rec.1886 Rec.2020 - Display"),
+        (1, 1, "Gamma 2.4 Rec.709 - Texture"),
+    ],
+)
+def test_primaries_that_are_not_stated(tmp_path: Path, transfer: int, matrix: int, space: str) -> None:
+    """BT.2100 and the matrices of BT.2020 have BT.2020's: PQ was read with those of Rec.709, HLG not at all."""
+    path = tmp_path / "a.mp4"
+    tags = VideoTags(primaries=2, transfer=transfer, matrix=matrix)
+    frames = numbered(2)
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=24, options={"qp": "0"})
+        stream.height, stream.width, stream.pix_fmt = 128, 192, "yuv444p"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace = 2, transfer, matrix
+        for picture in frames:
+            frame: Any = av.VideoFrame(192, 128, "yuv444p")
+            frame.color_primaries, frame.color_trc, frame.colorspace = 2, transfer, matrix
+            for plane, values in zip(frame.planes, planes_of(picture, VideoTags(), 8), strict=True):
+                plane.update(values.tobytes())
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with VideoReader(path) as reader:
+        assert reader.facts.colourspace == space
+        assert reader.facts.colour_tags == f"primaries {tags.primaries}, transfer {tags.transfer}"
+
+
+def test_tags_that_change_within_a_video_are_a_warning(tmp_path: Path) -> None:
+    """As in a file that was joined from an SDR and an HDR clip; the second was read as the first in silence."""
+    whole = tmp_path / "whole.ts"
+    whole.touch()
+    for tags in (VideoTags(), VideoTags(primaries=9, transfer=16, matrix=9)):
+        part = tmp_path / "part.ts"
+        video(part, numbered(3), tags, codec="libx264", pixel_format="yuv444p", options={"qp": "0"})
+        whole.write_bytes(whole.read_bytes() + part.read_bytes())
+    with VideoReader(whole) as reader:
+        warnings = [reader.read(number).warnings for number in range(1, reader.facts.frames + 1)]
+    assert [bool(each) for each in warnings] == [False] * 3 + [True] * 3
+    assert "also for what says primaries 9, transfer 16." in warnings[3][0]
