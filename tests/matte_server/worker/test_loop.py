@@ -19,6 +19,7 @@ from matte_link.options import MatteOptions
 from matte_server.frame.inputs import FrameInputs
 from matte_server.frame.pipeline import STAGES, MattePipeline
 from matte_server.io import exr
+from matte_server.server.worker_process import start_worker
 from matte_server.worker import loop as worker_loop
 from matte_server.worker import machine
 from matte_server.worker.loop import WorkerChannel, WorkerLoop
@@ -33,10 +34,12 @@ from matte_server.worker.messages import (
     SpooledPicture,
     StageStarted,
     WorkerMessage,
+    WorkerReady,
     decode_message,
     encode_job,
 )
 from matte_server.worker.named_files import NamedFiles
+from matte_server.worker.settings import WorkerSettings
 from matte_server.worker.solver import FrameSolver
 from tests.matte_server.server.conftest import Pictures
 
@@ -226,3 +229,14 @@ def test_a_processor_writes_one_frame_at_a_time_and_a_gpu_as_many_as_cores_allow
     for cores, expected in ((1, 1), (4, 1), (8, 2), (16, 4), (64, 4)):
         monkeypatch.setattr(machine, "cores", lambda count=cores: count)
         assert (writers_beside("cpu"), writers_beside("cuda:0")) == (1, expected)
+
+
+def test_a_worker_whose_server_is_gone_ends_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """OpenImageIO's binding said that it had leaked hundreds of objects, where the imports stayed frozen."""
+    pipe, process = start_worker(0, WorkerSettings(spool=str(tmp_path), device="cpu"))
+    with pipe:
+        assert isinstance(decode_message(pipe.recv_bytes()), WorkerReady)
+    process.join(60)
+    assert process.exitcode == 0 and capfd.readouterr().err == ""
