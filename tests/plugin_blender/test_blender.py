@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -184,15 +186,25 @@ def test_a_render_that_cannot_be_served_ends_and_the_farm_can_solve_it(blender: 
     assert "2 of 2 frames solved." in outcome.output
     outcome = blender.run([starter, farm, script, "--", "--frames", "1-4"])
     assert "2 of 2 frames solved." in outcome.output
+    # What is refused, in one Blender: each is asked for as if alone.
+    several = shot / "several.py"
+    several.write_text(
+        "import json, sys, runpy, bpy\n"
+        "bpy.ops.wm.open_mainfile(filepath=sys.argv[1])\n"
+        "main = runpy.run_path(sys.argv[2])['main']\n"
+        "for words in json.loads(sys.argv[3]):\n"
+        "    print('code', main(words), flush=True)\n"
+        "sys.stderr.flush()\n"
+        "__import__('os')._exit(0)\n"
+    )
+    asked = [["--frames", "0"], ["--frames", "5-1"], ["--node", "Nobody"], ["--again", "--server", NOWHERE]]
+    said = re.split(r"^code ", blender.run([several, farm, script, json.dumps(asked)]).output, flags=re.MULTILINE)
     # Before its start an Image node shows nothing: there is no such file.
-    outcome = blender.run([starter, farm, script, "--", "--frames", "0"], code=2)
-    assert f"Frame 0: the plate {shot / 'plate.0000.exr'} does not exist." in outcome.output
-    outcome = blender.run([starter, farm, script, "--", "--frames", "5-1"], code=2)
-    assert "runs backwards" in outcome.output
-    outcome = blender.run([starter, farm, script, "--", "--node", "Nobody"], code=2)
-    assert "has no Cleanplate Matte node called 'Nobody'" in outcome.output
-    outcome = blender.run([starter, farm, script, "--", "--again", "--server", NOWHERE], code=3)
-    assert "No matting server answers" in outcome.output
+    assert f"Frame 0: the plate {shot / 'plate.0000.exr'} does not exist." in said[0]
+    assert "runs backwards" in said[1]
+    assert "has no Cleanplate Matte node called 'Nobody'" in said[2]
+    assert "No matting server answers" in said[3]
+    assert [words.split()[0] for words in said[1:]] == ["2", "2", "2", "3"]
 
     # The file was not saved again, and renders where there is no add-on.
     shutil.copy(farm, shot / "shot.blend")

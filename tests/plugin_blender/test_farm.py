@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.matte_server.farm.conftest import run
+from tests.matte_server.farm.conftest import cleanplate, run
 from tests.matte_server.farm.environments import Missing, environment
 
 from .conftest import Blender
+from .environments import VERSIONS
 from .test_blender import assert_outputs
 
 CLEANPLATE = Path(sys.executable).with_name("cleanplate")
@@ -25,6 +26,8 @@ runpy.run_path(sys.argv[6], run_name="__main__")
 """
 
 
+# What each Blender does with the command that the bundle has is in test_blender.py.
+@pytest.mark.parametrize("blender", VERSIONS[-1:], indirect=True, ids=lambda version: version.package)
 @pytest.mark.timeout(900)
 def test_the_bundle_solves_a_blend_file(blender: Blender, shot: Path) -> None:
     if not CLEANPLATE.exists():
@@ -41,7 +44,7 @@ def test_the_bundle_solves_a_blend_file(blender: Blender, shot: Path) -> None:
     job = shot / "job"
     words = ["--frames", "1-4", "--chunk", "2", "--host", str(command), "--device", "cpu", "--bundle", str(job)]
     words += ["--cleanplate", str(CLEANPLATE)]
-    run(str(CLEANPLATE), "farm", "openjd", "blender", str(shot / "farm.blend"), *words)
+    cleanplate("farm", "openjd", "blender", str(shot / "farm.blend"), *words)
     output = run(openjd, "run", str(job / "template.yaml"), "-p", f"file://{job / 'openjd_parameters.yaml'}")
     assert output.count("2 of 2 frames solved.") == 2
 

@@ -37,6 +37,20 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIn
         yield index
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the first step makes; a copy of it costs a twentieth of another one."""
+    folder = tmp_path_factory.mktemp("environment") / "server"
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def begun(environment: Path, tmp_path: Path) -> Path:
+    """A folder whose environment is there, so that pip begins at once."""
+    return shutil.copytree(environment, tmp_path / "server", symlinks=True)
+
+
 def run(setup: ServerSetup, until: Callable[[], object] = lambda: False) -> bool:
     """Polls to the end, or until something has happened; whether there is more to do. Raises ``NodeError``."""
     deadline = time.monotonic() + _PATIENCE_S
@@ -68,31 +82,38 @@ def processes_in(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("cpu_only", [False, True])
 def test_offline_asks_no_network_and_takes_what_lies_beside_the_wheel(
-    index: PackageIndex, tmp_path: Path, cpu_only: bool
+    index: PackageIndex, begun: Path, tmp_path: Path, cpu_only: bool
 ) -> None:
-    beside, folder = tmp_path / "wheels", tmp_path / "server"
+    beside = tmp_path / "wheels"
     wheel = server_wheel(beside)
     with pytest.raises(NodeError) as told:
-        run(ServerSetup(folder, str(wheel), cpu_only, offline=True))
+        run(ServerSetup(begun, str(wheel), cpu_only, offline=True))
     assert "No matching distribution found for needed" in str(told.value)
     assert f"Offline, what it needs must lie in {beside}; or Allow Online Access." in str(told.value)
-    assert not command_in(folder)
+    assert not command_in(begun)
     needed_wheel(beside)
-    run(ServerSetup(folder, str(wheel), cpu_only, offline=True))
-    assert printed(folder) == "serving"
+    run(ServerSetup(begun, str(wheel), cpu_only, offline=True))
+    assert printed(begun) == "serving"
     assert index.asked == []
-    # The same index is asked where Blender may: it does note what it is asked.
-    remove(folder)
-    (beside / "needed-0.1-py3-none-any.whl").unlink()
+
+
+def test_where_blender_may_the_same_index_is_asked(index: PackageIndex, tmp_path: Path) -> None:
+    """It does note what it is asked. And from nothing: offline too an environment is made of what Python has."""
+    folder, beside = tmp_path / "server", tmp_path / "wheels"
+    wheel = server_wheel(beside)
+    with pytest.raises(NodeError):
+        run(ServerSetup(folder, str(wheel), cpu_only=False, offline=True))
+    assert index.asked == []
     run(ServerSetup(folder, str(wheel), cpu_only=False))
     assert printed(folder) == "serving" and any("needed" in path for path in index.asked)
+    remove(folder)
+    assert not folder.exists()
 
 
 def test_offline_takes_a_checkout_as_a_wheel_and_nothing_that_a_wheel_points_to(
-    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    index: PackageIndex, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_PROXY", index.url)  # pip's own setting goes before the system's
-    folder = tmp_path / "server"
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     (checkout / "pyproject.toml").write_text(
@@ -104,8 +125,8 @@ def test_offline_takes_a_checkout_as_a_wheel_and_nothing_that_a_wheel_points_to(
         (server_wheel(tmp_path / "git", [f"needed @ git+{index.url}/needed.git"]), "needed"),
     ):
         with pytest.raises(NodeError, match="could not be set up"):
-            run(ServerSetup(folder, str(package), cpu_only=False, offline=True))
-        assert missing in (folder / "setup.log").read_text(encoding="utf-8")
+            run(ServerSetup(begun, str(package), cpu_only=False, offline=True))
+        assert missing in (begun / "setup.log").read_text(encoding="utf-8")
     assert index.asked == []
 
 
@@ -137,15 +158,15 @@ def test_a_python_that_does_not_fit_is_named_before_anything_is_done(
 
 
 def test_a_cancel_where_taskkill_is_missing_ends_pip_at_least(
-    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    index: PackageIndex, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_setup, "_IS_WINDOWS", True)
     monkeypatch.setattr(server_setup, "_TASKKILL", (str(tmp_path / "no-such-command"),))
     index.stall()
-    setup = ServerSetup(tmp_path / "server", str(server_wheel(tmp_path / "wheels")), cpu_only=False)
+    setup = ServerSetup(begun, str(server_wheel(tmp_path / "wheels")), cpu_only=False)
     assert run(setup, index.stalled.is_set)
     setup.cancel()
-    assert not setup.poll() and not processes_in(tmp_path / "server")
+    assert not setup.poll() and not processes_in(begun)
 
 
 def test_a_cancel_while_pip_waits_and_after_it_goes_on_and_removes(index: PackageIndex, tmp_path: Path) -> None:
@@ -195,7 +216,7 @@ for process in ended:
 
 @pytest.mark.parametrize("system", ["posix", "Windows"])
 def test_a_cancel_ends_what_builds_a_checkout_too(
-    system: str, index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    system: str, index: PackageIndex, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pip builds in a process of its own, which does not end with pip."""
     if system == "Windows":
@@ -204,29 +225,28 @@ def test_a_cancel_ends_what_builds_a_checkout_too(
         words = (sys.executable, str(stand_in), *server_setup._TASKKILL[1:])
         monkeypatch.setattr(server_setup, "_IS_WINDOWS", True)
         monkeypatch.setattr(server_setup, "_TASKKILL", words)
-    folder, checkout, begun = tmp_path / "server", tmp_path / "checkout", tmp_path / "begun"
+    checkout, builds = tmp_path / "checkout", tmp_path / "builds"
     checkout.mkdir()
     (checkout / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n', encoding="utf-8"
     )
     (checkout / "slow.py").write_text(
         "import pathlib, time\n"
-        f"def build_wheel(*_):\n    pathlib.Path({str(begun)!r}).touch()\n    time.sleep(600)\n",
+        f"def build_wheel(*_):\n    pathlib.Path({str(builds)!r}).touch()\n    time.sleep(600)\n",
         encoding="utf-8",
     )
-    setup = ServerSetup(folder, str(checkout), cpu_only=False)
-    assert run(setup, begun.exists)
-    assert len(processes_in(folder)) >= 2
+    setup = ServerSetup(begun, str(checkout), cpu_only=False)
+    assert run(setup, builds.exists)
+    assert len(processes_in(begun)) >= 2
     setup.cancel()
-    assert not processes_in(folder)
-    remove(folder)
+    assert not processes_in(begun)
 
 
 def test_cpu_only_is_cancelled_in_both_of_its_steps_and_goes_on(
-    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    index: PackageIndex, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real uv, which this machine's pip can have."""
-    folder, wheel = tmp_path / "server", server_wheel(tmp_path / "wheels")
+    folder, wheel = begun, server_wheel(tmp_path / "wheels")
     make_wheel(tmp_path / "index", "uv").rename(tmp_path / "index" / "uv-0.9.9-py3-none-any.whl")
     index.stall()
     setup = ServerSetup(folder, str(wheel), cpu_only=True)

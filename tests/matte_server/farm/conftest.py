@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import itertools
 import os
 import subprocess
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -73,23 +76,27 @@ def server() -> Iterator[LocalServer]:
 @pytest.fixture(scope="session")
 def truth(shot: FarmShot, server: LocalServer) -> dict[str, str]:
     """The mattes as one plain run makes them."""
-    run(CLEANPLATE, "matte", shot.plate, "--clean", shot.clean, "-o", shot.output("truth"),
-        "--model", "difference", "--server", server.endpoint.address)  # fmt: skip
-    found = shot.results("truth")
+    found = plain_run(shot, server, "truth")
     assert len(found) == FRAMES
     return found
 
 
+def plain_run(shot: FarmShot, server: LocalServer, output: str, *more: str) -> dict[str, str]:
+    """The mattes of ``cleanplate matte``, without any farm."""
+    cleanplate("matte", shot.plate, "--clean", shot.clean, "-o", shot.output(output),
+               "--model", "difference", "--server", server.endpoint.address, *more)  # fmt: skip
+    return shot.results(output)
+
+
 @pytest.fixture
 def bundle(shot: FarmShot, tmp_path: Path) -> Callable[..., Path]:
-    """Writes a bundle of the shot for a farm; the mattes go to the folder named. In this process, as the imports of
-    a command take longer than its bundle."""
+    """Writes a bundle of the shot for a farm; the mattes go to the folder named."""
 
     def make(farm: str, output: str, *more: str) -> Path:
         folder = tmp_path / f"{farm}-{output}"
         words = ["farm", farm, "shot", shot.plate, "--clean", shot.clean, "-o", shot.output(output), "--model",
                  "difference", "--device", "cpu", "--cleanplate", CLEANPLATE, "--bundle", str(folder)]  # fmt: skip
-        assert cli([*words, *more]) == 0
+        cleanplate(*words, *more)
         return folder
 
     return make
@@ -102,6 +109,15 @@ def run(*command: str, env: dict[str, str] | None = None, ok: bool = True) -> st
     )
     assert (done.returncode == 0) == ok, done.stdout
     return done.stdout
+
+
+def cleanplate(*words: str, env: dict[str, str] | None = None, ok: bool = True) -> str:
+    """The same of our own command, in this process: its imports would take longer than most of its work here."""
+    said = io.StringIO()
+    with patch.dict(os.environ, env or {}), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = cli(list(words))
+    assert (code == 0) == ok, said.getvalue()
+    return said.getvalue()
 
 
 def _programs(name: str) -> Path:

@@ -19,7 +19,7 @@ from matte_server.shots.arguments import PATH, ShotArgument
 from matte_server.shots.named_paths import named_path, written_name
 from matte_server.shots.solve_file import FORMAT, FORMAT_VERSION
 
-from .conftest import CLEANPLATE, FIRST, FRAMES, FarmShot, run
+from .conftest import FIRST, FRAMES, FarmShot, cleanplate
 
 
 def test_a_bundle_names_every_file_it_needs(bundle: Callable[..., Path], shot: FarmShot) -> None:
@@ -105,8 +105,8 @@ def test_a_parameters_description_has_its_default_filled_in() -> None:
 def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: FarmShot) -> None:
     folder = bundle("openjd", "twice")
     before = (folder / "template.yaml").read_bytes()
-    said = run(CLEANPLATE, "farm", "openjd", "shot", shot.plate, "--clean", shot.clean, "-o", shot.output("twice"),
-               "--bundle", str(folder), ok=False)  # fmt: skip
+    said = cleanplate("farm", "openjd", "shot", shot.plate, "--clean", shot.clean, "-o", shot.output("twice"),
+                      "--bundle", str(folder), ok=False)  # fmt: skip
     assert "exists already" in said
     assert (folder / "template.yaml").read_bytes() == before
 
@@ -298,6 +298,6 @@ def test_a_dollar_in_a_path_is_no_variable_of_the_worker(
 def test_what_cannot_be_learnt_from_is_refused_before_anything_is_written(
     shot: FarmShot, tmp_path: Path, more: tuple[str, ...], sentence: str
 ) -> None:
-    said = run(CLEANPLATE, "farm", "openjd", "shot", shot.plate, "--clean", shot.clean, "-o", shot.output("no"),
-               "--bundle", str(tmp_path / "job"), *more, ok=False)  # fmt: skip
+    said = cleanplate("farm", "openjd", "shot", shot.plate, "--clean", shot.clean, "-o", shot.output("no"),
+                      "--bundle", str(tmp_path / "job"), *more, ok=False)  # fmt: skip
     assert sentence in said and not (tmp_path / "job").exists()

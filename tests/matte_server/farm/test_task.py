@@ -15,7 +15,7 @@ from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.arguments import ShotOrder
 
-from .conftest import CLEANPLATE, FIRST, FarmShot, make_shot, run
+from .conftest import CLEANPLATE, FIRST, FarmShot, cleanplate, make_shot, run
 
 _OPTIONS = ("--options", '{"model": "difference"}')
 
@@ -27,9 +27,9 @@ def small(tmp_path: Path) -> FarmShot:
 
 def _task(server: LocalServer, shot: FarmShot, output: str, *more: str, ok: bool = True) -> str:
     """Runs the task; ``more`` comes last, so that its flags replace those here."""
-    return run(CLEANPLATE, "farm", "task", "--plate", shot.plate, "--clean", shot.clean,
-               "--output", shot.output(output), "--frames", f"{FIRST}-{FIRST + 2}", *_OPTIONS, *more, ok=ok,
-               env={"CLEANPLATE_SERVER": server.endpoint.address})  # fmt: skip
+    return cleanplate("farm", "task", "--plate", shot.plate, "--clean", shot.clean, "--output", shot.output(output),
+                      "--frames", f"{FIRST}-{FIRST + 2}", *_OPTIONS, *more, ok=ok,
+                      env={"CLEANPLATE_SERVER": server.endpoint.address})  # fmt: skip
 
 
 def _gain(path: Path) -> list[float]:
@@ -104,9 +104,11 @@ def test_a_config_that_the_job_names_is_used(small: FarmShot, tmp_path: Path) ->
     run(CLEANPLATE, "farm", "start", "--state", str(state), "--device", "cpu", "--read", str(config))
     try:
         server = json.loads(state.read_text())
-        printed = run(CLEANPLATE, "farm", "task", "--plate", small.plate, "--clean", small.clean, "--output",
-                      small.output("ocio"), "--frames", str(FIRST), *words, ok=False,
-                      env={"CLEANPLATE_SERVER": server["address"], "CLEANPLATE_KEYS": server["keys"]})  # fmt: skip
+        printed = cleanplate(
+            "farm", "task", "--plate", small.plate, "--clean", small.clean, "--output", small.output("ocio"),
+            "--frames", str(FIRST), *words, ok=False,
+            env={"CLEANPLATE_SERVER": server["address"], "CLEANPLATE_KEYS": server["keys"]},
+        )  # fmt: skip
     finally:
         run(CLEANPLATE, "farm", "stop", "--state", str(state))
     assert "path_refused" not in printed and f"The OCIO config {config} cannot be read" in printed
