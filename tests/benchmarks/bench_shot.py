@@ -189,7 +189,7 @@ def efficiency(size: str, count: int, model: str, cpu_workers: int, rounds: int)
         alone = [inference_alone(folder, frames, model)]
         arguments = ["--cpu-workers", str(cpu_workers)]
         with LocalServer(arguments) as server, MatteClient(server.endpoint, 600) as client:
-            run(folder, 20, client, server, model)  # warm, all of them
+            run(folder, min(count, 20), client, server, model)  # warm, all of them
             workers = len(processes(server)["workers"])
             for _ in range(rounds):
                 print(f"before: {load()}")
@@ -251,7 +251,7 @@ def flat(size: str, counts: Sequence[int], model: str, rounds: int) -> None:
     ):
         folder = Path(name)
         shot_on_disk(folder, SIZES[size], max(counts))
-        run(folder, 10, client, server, model)
+        run(folder, min(10, max(counts)), client, server, model)
         lengths = sorted(counts)
         runs: dict[int, list[TimedRun]] = {count: [] for count in lengths}
         for number in range(rounds):
