@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import random
 import sys
@@ -16,6 +17,9 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# What is imported while tests are collected stays to the end: nothing searches it for garbage.
+gc.disable()
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 with contextlib.suppress(ImportError):  # the host suites' own environments have no Hypothesis
@@ -24,6 +28,18 @@ with contextlib.suppress(ImportError):  # the host suites' own environments have
     # A machine that is busy may take longer for an example than Hypothesis allows. The same examples each time.
     settings.register_profile("busy machine", deadline=None, derandomize=True)
     settings.load_profile("busy machine")
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, but not looked for among the modules and the tests themselves."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """OpenImageIO's binding says of what is not collected at the end that it leaked."""
+    gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -123,29 +123,9 @@ def test_a_long_shots_own_server_shares_the_processor_and_the_matte_is_the_same(
         np.testing.assert_array_equal(exr.read_image(bytes(answer.data)).pixels, alone)
 
 
-def test_a_killed_server_leaves_nothing_running_and_the_next_one_cleans_up(request_for: Make) -> None:
-    server = LocalServer(["--device", "cpu"])
-    server.start()
-    with MatteClient(server.endpoint) as client:
-        client.matte(request_for())
-        worker = client.status().state["workers"][0]["pid"]
-    left = list(default_parent().glob(f"cleanplate-server-{server.pid}-*"))
-    assert len(left) == 1
-    os.kill(server.pid, signal.SIGKILL)
-    server.stop()
-    psutil.wait_procs([psutil.Process(worker)] if psutil.pid_exists(worker) else [], timeout=20)
-    assert not psutil.pid_exists(worker)
-    with LocalServer(["--device", "cpu"]) as other:
-        assert not left[0].exists()
-        process = psutil.Process(other.pid)
-        assert process.is_running()
-    # Stopped by the time that the block ends, and its spool with it.
-    assert not process.is_running()
-    assert not list(default_parent().glob(f"cleanplate-server-{process.pid}-*"))
-
-
-def test_a_server_that_is_killed_and_started_again_loses_nothing(request_for: Make) -> None:
-    """Each frame arrives exactly once, whatever was under way, waiting or answered when the server was killed."""
+def test_a_server_that_is_killed_leaves_nothing_running_and_the_next_one_loses_nothing(request_for: Make) -> None:
+    """Each frame arrives exactly once, whatever was under way, waiting or answered when the server was killed; and
+    the next one cleans up."""
     first = LocalServer(["--device", "cpu"])
     first.start()
     address = first.endpoint.address
@@ -160,12 +140,24 @@ def test_a_server_that_is_killed_and_started_again_loses_nothing(request_for: Ma
         arrived: list[Answer] = []
         while len(arrived) < 2:
             arrived += [answer] if (answer := client.receive(1.0)) else []
+        [worker] = [
+            each for each in psutil.Process(first.pid).children() if "spawn_main" in " ".join(each.cmdline())
+        ]
+        left = list(default_parent().glob(f"cleanplate-server-{first.pid}-*"))
+        assert len(left) == 1
         os.kill(first.pid, signal.SIGKILL)
         first.stop()
-        with LocalServer(["--device", "cpu", "--bind", address]):
+        psutil.wait_procs([worker], timeout=20)
+        assert not worker.is_running()
+        with LocalServer(["--device", "cpu", "--bind", address]) as other:
+            assert not left[0].exists()
+            process = psutil.Process(other.pid)
             deadline = time.monotonic() + 120
             while len(arrived) < len(wanted) and time.monotonic() < deadline:
                 arrived += [answer] if (answer := client.receive(1.0)) else []
             assert client.receive(1.0) is None and client.outstanding == ()
+        # Stopped by the time that the block ends, and its spool with it.
+        assert not process.is_running()
+        assert not list(default_parent().glob(f"cleanplate-server-{process.pid}-*"))
     assert all(isinstance(answer, MatteReply) for answer in arrived)
     assert sorted(answer.id for answer in arrived) == [request.id for request in wanted]
