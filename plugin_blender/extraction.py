@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +27,6 @@ from .versions import (
 _MAIN = "main_"
 _PIXEL_BYTES = 12
 """Three channels of float."""
-_ROOM = 1 << 30
-"""Free bytes that a disk in memory needs: a container has 64 MB there, and a 4K picture has 106."""
 
 
 def render_inputs(scene: Any, node: Any, inputs: Sequence[str], frame: int, folder: Path) -> list[str]:
@@ -158,10 +154,3 @@ def _render(scene: Any, frame: int, folder: Path) -> None:
     render.use_sequencer = False
     render.use_multiview = False
     bpy.ops.render.render(animation=True, scene=scene.name)
-
-
-def input_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder for rendered inputs, in memory where the machine has such a place, with room."""
-    memory = Path("/dev/shm")
-    has_room = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM
-    return tempfile.TemporaryDirectory(prefix="cleanplate-", dir=str(memory) if has_room else None)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import extraction
+from .input_folders import InputFolder
 from .plan import SolvePlan
 from .sources import FileSource
 
@@ -21,7 +22,7 @@ class RenderedInputs:
         self._roles = [role for role, _ in wanted]
         self._names = [name for _, name in wanted]
         self._plan = plan
-        self._folder = extraction.input_folder()
+        self._folder = InputFolder()
         self._files: dict[int, dict[str, str]] = {}
         self._made_from: dict[int, list[object]] = {}
         """What the files behind each frame were when it was rendered."""
