@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Collection
@@ -15,11 +16,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from matte_link.files import write_atomically
+from matte_link.files import disk_words, write_atomically
 from matte_link.messages import Blob, Digest, Learn, LearnReply, OnDisk, digest_of
 from matte_link.roles import sources_of
 
 from ..worker.messages import LearningEnded
+from .structured_log import log_event
 
 FOLDER_VARIABLE = "CLEANPLATE_LEARNING"
 _BUDGET = 2 << 30
@@ -56,11 +58,13 @@ def usable_folder(spool: Path) -> Path:
 
 
 class LearningShelf:
-    """The files in ``folder``, which is made when it is needed; at most ``budget`` bytes of them."""
+    """The files in ``folder``, which is made when it is needed; at most ``budget`` bytes of them. ``spool``: where
+    a worker writes what it learnt if the folder does not take it, for the clients that wait for it."""
 
-    def __init__(self, folder: Path, budget: int = _BUDGET) -> None:
+    def __init__(self, folder: Path, budget: int = _BUDGET, spool: Path | None = None) -> None:
         self._folder = folder
         self._budget = budget
+        self._spool = spool
         self._a_job = min(_A_JOB, budget // 2)
 
     def open(self) -> None:
@@ -77,10 +81,22 @@ class LearningShelf:
         return self._folder / f"{key}{_WEIGHTS}"
 
     def keep(self, key: str, ended: LearningEnded) -> None:
-        """Keeps how a complete job ended; its checkpoint is not needed any more. Raises ``OSError``."""
+        """Keeps how a complete job ended; its checkpoint is not needed any more. Where the disk takes neither this
+        nor the weights, nothing is kept: whoever asks again has it learnt again."""
+        if self._spooled(key):
+            log_event("not kept", logging.WARNING, key=key[:8], words="The folder of learning has no room.")
+            return
         facts = {name: value for name, value in asdict(ended).items() if name != "number"}
-        write_atomically(str(self._folder / f"{key}{_FACTS}"), json.dumps(facts).encode())
-        self.checkpoint(key).unlink(missing_ok=True)
+        try:
+            write_atomically(str(self._folder / f"{key}{_FACTS}"), json.dumps(facts).encode())
+            self.checkpoint(key).unlink(missing_ok=True)
+        except OSError as error:
+            log_event("not kept", logging.WARNING, key=key[:8], words=disk_words(error))
+
+    def _spooled(self, key: str) -> Path | None:
+        """What a worker wrote to the spool of this job, where there is such a file."""
+        path = self._spool / self.weights(key).name if self._spool else None
+        return path if path and path.exists() else None
 
     def reply(self, key: str, request_id: str) -> LearnReply | None:
         """The answer that an earlier job with this key gave; None where there was none, or it is no longer here."""
@@ -94,7 +110,10 @@ class LearningShelf:
     def reply_of(self, key: str, request_id: str, ended: LearningEnded) -> LearnReply:
         """The answer for a job that ended so. Raises ``OSError`` where its weights are gone."""
         data: Blob = b""
-        if ended.has_gained:
+        if ended.has_gained and (spooled := self._spooled(key)):
+            data = spooled.read_bytes()
+            spooled.unlink()
+        elif ended.has_gained:
             path = self.weights(key)
             data = path.read_bytes()
             # Read is used: what is asked for again is not the first to make room.

@@ -98,7 +98,7 @@ def _serve(config: ServerConfig) -> int:
         pool = WorkerPool(_plan(config, spool, roots, readable), events.put)
         stack.callback(pool.close)
         unsent = UnsentBytes(connections.owner_of)
-        shelf = LearningShelf(usable_folder(spool.folder))
+        shelf = LearningShelf(usable_folder(spool.folder), spool=spool.folder)
         service = Service(pool, spool, config.limits, unsent, shelf=shelf, owner_of=connections.owner_of)
         page = MetricsPage(config.metrics) if config.metrics else None
         if page:

@@ -47,7 +47,8 @@ class Turn(Protocol):
 
 
 class ShotLearning:
-    """One learning job on this worker's device."""
+    """One learning job on this worker's device. ``spool``: the folder in which the server also looks for what was
+    learnt."""
 
     def __init__(
         self,
@@ -56,12 +57,14 @@ class ShotLearning:
         reader: FrameReader,
         turn: Turn,
         report: Report,
+        spool: Path,
     ) -> None:
         self._job = job
         self._device = device
         self._reader = reader
         self._turn = turn
         self._report = report
+        self._spool = spool
         self._started = time.monotonic()
         self._reported_at = 0.0
         self._largest = 0
@@ -114,7 +117,7 @@ class ShotLearning:
         if not is_complete and not result.has_gained:
             raise MatteCancelled
         if result.has_gained:
-            write_atomically(self._job.weights, result.data)
+            self._write(result.data)
         return LearningEnded(
             number=self._job.number,
             steps=result.steps,
@@ -130,6 +133,14 @@ class ShotLearning:
                 "warnings": list(result.warnings),
             },
         )
+
+    def _write(self, data: bytes) -> None:
+        """Writes what was learnt. A full disk, such as a home folder's quota, must not lose it: the client that waits
+        can still have it."""
+        try:
+            write_atomically(self._job.weights, data)
+        except OSError:
+            write_atomically(str(self._spool / Path(self._job.weights).name), data)
 
     def _prepare(self) -> LearningRun:
         """The run with all its frames. The pictures are read one frame after the other, and not kept."""

@@ -126,7 +126,7 @@ class FrameSolver:
     def learn(self, job: LearningJob, turn: Turn, report: Report) -> LearningEnded:
         """Learns a shot; see :class:`ShotLearning`."""
         with _naming_weights(job):
-            return ShotLearning(job, self.device, self._reader, turn, report).run()
+            return ShotLearning(job, self.device, self._reader, turn, report, self._spool).run()
 
     def release(self) -> None:
         """Returns unused memory to the device and to the system."""

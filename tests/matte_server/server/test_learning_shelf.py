@@ -11,6 +11,7 @@ from matte_link.messages import digest_of
 
 from matte_server.server.learning_shelf import FOLDER_VARIABLE, LearningShelf, default_folder, usable_folder
 from matte_server.worker.messages import LearningEnded
+from tests.small_disk import files_of_at_most
 
 ENDED = LearningEnded(
     number=3, steps=20, first_error=0.5, error=0.25, has_gained=True, is_complete=True, model="cleanplate"
@@ -37,6 +38,22 @@ def test_a_result_is_found_again_and_its_checkpoint_is_gone(shelf: LearningShelf
     reply = shelf.reply("k", "a")
     assert reply is not None and (reply.id, reply.steps, reply.model) == ("a", 20, "cleanplate")
     assert reply.digest == digest_of(b"x" * 7) and not shelf.checkpoint("k").exists()
+
+
+def test_what_the_folder_did_not_take_goes_to_those_who_wait_and_is_not_kept(tmp_path: Path) -> None:
+    """Of an earlier run of the same job there may be weights, and its facts would be those of this one."""
+    shelf = LearningShelf(tmp_path / "kept", spool=tmp_path)
+    shelf.open()
+    put(shelf.weights("k"), 7)
+    checkpoint, spooled = put(shelf.checkpoint("k"), 5), put(tmp_path / shelf.weights("k").name, 9)
+    shelf.keep("k", ENDED)
+    reply = shelf.reply_of("k", "a", ENDED)
+    assert (reply.data, reply.digest) == (b"x" * 9, digest_of(b"x" * 9))
+    assert checkpoint.exists() and not spooled.exists() and shelf.reply("k", "b") is None
+    # Weights found room, and what is kept beside them did not.
+    with files_of_at_most(20):
+        shelf.keep("k", ENDED)
+    assert shelf.reply_of("k", "a", ENDED).data == b"x" * 7 and shelf.reply("k", "b") is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"steps": 1}', b'{"folder": "/"}'])

@@ -44,7 +44,8 @@ class QuietTurn:
 
 def shot_learning(folder: Path) -> ShotLearning:
     frame = LearnFrame(frame=1, plate=OnDisk("/p.exr"), clean_plate=OnDisk("/c.exr"))
-    return ShotLearning(job(folder, frame), "cpu", FrameReader(NamedFiles(())), QuietTurn(), lambda report: None)
+    reader = FrameReader(NamedFiles(()))
+    return ShotLearning(job(folder, frame), "cpu", reader, QuietTurn(), lambda report: None, folder / "spool")
 
 
 def pair(width: int, height: int) -> PlatePair:
@@ -93,6 +94,19 @@ def test_what_is_doubted_of_the_frames_is_in_the_result(tmp_path: Path) -> None:
         warnings=("Look.",),
     )
     assert shot_learning(tmp_path)._ended(result, True).diagnostics["warnings"] == ["Look."]
+
+
+def test_what_was_learnt_is_not_lost_where_its_folder_takes_nothing(tmp_path: Path) -> None:
+    result = LearningResult(
+        has_gained=True, data=b"learnt", facts=None, frames=(1,), steps=2, first_error=0.5, error=0.25
+    )
+    (tmp_path / "w.learned").mkdir()
+    shot_learning(tmp_path)._ended(result, True)
+    assert (tmp_path / "spool" / "w.learned").read_bytes() == b"learnt"
+    (tmp_path / "w.learned").rmdir()
+    (tmp_path / "spool" / "w.learned").unlink()
+    shot_learning(tmp_path)._ended(result, True)
+    assert (tmp_path / "w.learned").read_bytes() == b"learnt" and not list((tmp_path / "spool").iterdir())
 
 
 def test_frames_are_read_as_those_of_a_matte_are() -> None:
