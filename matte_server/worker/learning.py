@@ -135,8 +135,8 @@ class ShotLearning:
         )
 
     def _write(self, data: bytes) -> None:
-        """Writes what was learnt. A full disk, such as a home folder's quota, must not lose it: the client that waits
-        can still have it."""
+        """Writes what was learnt. A full disk, such as a home folder's quota, must not lose it: its
+        client can still have it."""
         try:
             write_atomically(self._job.weights, data)
         except OSError:
