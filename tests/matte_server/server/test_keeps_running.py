@@ -146,10 +146,14 @@ def _until(has_come: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("name", ["SIGHUP", "SIGQUIT", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM"])
+_ENDS = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM")
+"""Each ends a process that does not handle it."""
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGQUIT", "SIGINT", "SIGUSR1"])
 def test_a_signal_that_ends_a_server_ends_all_of_it(name: str) -> None:
     """Here while its worker starts; :func:`test_what_is_logged_arrives_and_the_last_words_too` ends one that is
-    ready."""
+    ready. Those of a terminal, and one of the others: that these are handled too is asked of the system."""
     number = getattr(signal, name)
 
     def by_default() -> None:
@@ -158,6 +162,10 @@ def test_a_signal_that_ends_a_server_ends_all_of_it(name: str) -> None:
 
     with _starting(preexec_fn=by_default) as (process, _):
         below = _below(process)
+        if sys.platform == "linux":
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            handled = int(status.split("SigCgt:")[1].split()[0], 16)
+            assert [each for each in _ENDS if not handled >> (getattr(signal, each) - 1) & 1] == []
         process.send_signal(number)
         assert process.wait(20) == 0
         assert psutil.wait_procs(below, timeout=20)[1] == []
