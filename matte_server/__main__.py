@@ -3,6 +3,7 @@ answer Ctrl+C, as the imports take a second or more."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -13,6 +14,7 @@ _BAD_INPUT = 2
 
 def main() -> int:
     """Runs the command; returns its exit code."""
+    _hold_descriptors()
     interruption = Interruption()
     interruption.install()
     if not _is_date_held():
@@ -28,6 +30,16 @@ def main() -> int:
         code = INTERRUPTED
     interruption.end()
     return code
+
+
+def _hold_descriptors() -> None:
+    """Leads standard streams that were closed to nothing: otherwise the next file or socket would take their place,
+    and what libraries print would be written into it."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _is_date_held() -> bool:

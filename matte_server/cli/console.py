@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from matte_link.messages import Progress
 from rich.console import Console
@@ -27,8 +29,36 @@ from ..learning.settings import LearningProgress
 from ..shots.reports import MEASURING, FrameReport, ResultStatus, summary_of
 from .interruption import INTERRUPTED as INTERRUPTED
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+class _OutputConsole(Console):
+    """Standard output. Where nobody reads it any more, the command ends as :data:`PIPE_CLOSED` says."""
+
+    def on_broken_pipe(self) -> None:
+        """Instead of rich's own end with exit code 1, which says that frames failed."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+class _ErrorConsole(_OutputConsole):
+    """Standard error. Where its disk is full, what it would say is lost, and nothing else is."""
+
+    def print(self, *objects: Any, **style: Any) -> None:
+        try:
+            super().print(*objects, **style)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            lead_to_nothing(sys.stderr)
+
+
+def lead_to_nothing(*streams: Any) -> None:
+    """Has Python write nowhere to standard streams that refused what they were given, not even at its end."""
+    for stream in streams:
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+out = _OutputConsole(soft_wrap=True, highlight=False)
+err = _ErrorConsole(stderr=True, soft_wrap=True, highlight=False)
 
 # Exit codes, the same for every command.
 OK, FRAMES_FAILED, BAD_INPUT, NO_SERVER, OTHER_CLEAN_PLATE = 0, 1, 2, 3, 4
@@ -233,5 +263,6 @@ class LearningBar(_OnScreen):
 
 def flush() -> None:
     """Both streams out before the process ends or hands over."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # it was closed when the command started
+            stream.flush()

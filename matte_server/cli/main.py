@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None, interruption: Interruption | No
         return _interrupted()
     except BrokenPipeError:
         # Whoever read the output, such as "head", has enough. Python must not try to flush the rest at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        console.lead_to_nothing(sys.stdout, sys.stderr)
         return console.PIPE_CLOSED
     except Exception as error:
         # Many a library turns an interruption into an error of its own.
@@ -156,7 +156,7 @@ def _run(words: list[str], interruption: Interruption) -> int:
     interruption.begin()
     with silenced:
         code = int(parsed.run(parsed))
-    sys.stdout.flush()
+    console.flush()
     return code
 
 

@@ -103,13 +103,7 @@ def _written_at_once(descriptor: int, data: bytes) -> int:
 
 
 def open_standard_streams() -> None:
-    """Leads standard streams that were closed to nothing: otherwise the next file or socket would take their place,
-    and what is printed would be written into it."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    # Python has none of its own where the descriptor was closed when it started.
+    """Gives Python the standard streams that it lacks where they were closed when it started. Their descriptors
+    lead to nothing then: see ``__main__``."""
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)

@@ -108,6 +108,39 @@ def test_streams_that_are_closed_are_one_sentence(
     assert ended.returncode == console.BAD_INPUT and b"Standard output is closed." in ended.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+@pytest.mark.parametrize(
+    ("streams", "ends"),
+    [
+        ("<&- >&- 2>&-", console.OK),
+        ("2>/dev/full", console.OK),
+        ("2>&1 | true", console.PIPE_CLOSED),
+    ],
+)
+def test_streams_that_cannot_be_written_to(make_shot: Callable[..., ShotFiles], streams: str, ends: int) -> None:
+    """A closed standard output was a traceback, a full disk under the log stopped the mattes, and a log that nobody
+    read ended with the exit code that says that frames failed."""
+    shot = make_shot(1)
+    words = [sys.executable, "-m", "matte_server", *shot.command()]
+    script = f'set -o pipefail; "$@" {streams}'
+    ended = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, check=False)
+    assert ended.returncode == ends, ended.stderr
+    assert b"Traceback" not in ended.stderr + ended.stdout
+    is_made = Path(shot.matte.replace("####", "1001")).is_file()
+    assert is_made or ends == console.PIPE_CLOSED
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists them")
+def test_no_file_takes_the_place_of_a_closed_stream() -> None:
+    """What libraries print on standard error would be written into it."""
+    code = (
+        "import os, sys; from matte_server import __main__; sys.argv = ['cleanplate', 'version']; __main__.main();"
+        "sys.exit(sum(os.readlink(f'/proc/self/fd/{each}') != os.devnull for each in (0, 1, 2)))"
+    )
+    words = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code]
+    assert subprocess.run(words, check=False).returncode == 0
+
+
 def test_several_frames_for_one_standard_output_are_refused(
     make_shot: Callable[..., ShotFiles], capfd: pytest.CaptureFixture[str]
 ) -> None:
