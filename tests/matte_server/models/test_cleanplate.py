@@ -76,11 +76,18 @@ def run(model: CleanplateModel, given: FrameTensors, tile: int = 0) -> Tensor:
     return model.predict(given, ModelSettings(tile=tile), lambda: None).alpha
 
 
-@pytest.mark.parametrize("size", [(270, 480), (531, 777), (180, 2100)], ids=str)
-def test_the_working_tile_changes_nothing(model: CleanplateModel, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "tiles"),
+    [((270, 480), (64, 512)), ((531, 777), (96, 4096)), ((180, 2100), (512, 4096))],
+    ids=["even", "odd", "wide"],
+)
+def test_the_working_tile_changes_nothing(
+    model: CleanplateModel, size: tuple[int, int], tiles: tuple[int, ...]
+) -> None:
+    """The smallest against one between, and against the whole frame at once."""
     given = frame(*size)
     first = run(model, given, 32)
-    for tile in (64, 96, 512, 4096):
+    for tile in tiles:
         assert float((run(model, given, tile) - first).abs().max()) <= SAME
 
 
