@@ -12,6 +12,7 @@ import bpy
 
 from . import graph
 from .file_states import forget
+from .matte_link.result_key import digest
 from .places import all_nodes
 from .plan import SolvePlan
 from .result_files import frame_of, known_stamp
@@ -44,6 +45,12 @@ def make_unique() -> None:
         folders.setdefault(settings.node_id, _played_folder(node) or settings.former or str(node_folder(settings)))
 
 
+def part_from_others(node: Any) -> None:
+    """Gives a node its own group where others have that, too."""
+    if node.node_tree.users > 1 or node.node_tree.library:
+        node.node_tree = _copy_of(node.node_tree)
+
+
 def _copy_of(group: Any) -> Any:
     """A copy of a group: one that nothing uses any more since :func:`share_again`, else a new one."""
     for each in bpy.data.node_groups:
@@ -69,8 +76,18 @@ def _id_of_copy(scene: Any, node: Any, taken: set[str]) -> str:
     """A new id, or the one that the copy had before an undo took it away: its results lie in the folder of that."""
     copy = (scene.session_uid, node.id_data.name, node.name, node.matte.node_id)
     if _given.get(copy, "") in ("", *taken):
-        _given[copy] = graph.new_id()
+        own = _id_of_override(node)
+        _given[copy] = graph.new_id() if own in ("", *taken) else own
     return _given[copy]
+
+
+def _id_of_override(node: Any) -> str:
+    """The id of a node in an override of a linked tree, the same each time: no file keeps it. Empty for others."""
+    override = node.id_data.override_library
+    if override is None:
+        return ""
+    library = Path(override.reference.library.filepath).name
+    return f"matte-{digest([library, override.reference.name, node.name, node.matte.node_id])[:8]}"
 
 
 def _played_folder(node: Any) -> str:

@@ -14,6 +14,7 @@ import bpy
 
 from . import jobs
 from .colour import set_result_space
+from .rna_facts import absolute_path
 
 TITLE = "Cleanplate Matte"
 _MARK = "cleanplate_group"
@@ -114,7 +115,7 @@ def image_node(node: Any) -> Any:
 def shown_file(node: Any) -> str:
     """The first file of the sequence that the node plays, absolute; empty where it plays none."""
     image = image_node(node).image
-    return str(Path(bpy.path.abspath(image.filepath))) if image else ""
+    return absolute_path(image.filepath, image) if image and image.filepath else ""
 
 
 def shown_image(node: Any) -> int:
@@ -126,6 +127,9 @@ def shown_image(node: Any) -> int:
 def show(node: Any, first: Path) -> None:
     """Makes the node play the sequence of ``first``, which exists; a new image, for Blender keeps what it read."""
     player = image_node(node)
+    if node.node_tree.library:
+        _show_in_linked(player.image, first)
+        return
     old = player.image
     image: Any = bpy.data.images.load(_relative(first))
     image.name = f"{node.matte.node_id}"
@@ -141,12 +145,24 @@ def show(node: Any, first: Path) -> None:
     _connect(node.node_tree)
 
 
+def _show_in_linked(image: Any, first: Path) -> None:
+    """Nothing that is linked can be given an image of this file, so the image that is linked with it plays the
+    sequence. What is changed in that here is not saved."""
+    if image is not None:
+        image.filepath = str(first)
+        image.reload()
+
+
 def show_nothing(node: Any) -> None:
     """Makes the node play nothing, where there is nothing that its results could belong to."""
-    player = image_node(node)
-    if player.image is not None:
-        player.image = None
-        _connect(node.node_tree)
+    image = image_node(node).image
+    if image is None:
+        return
+    if node.node_tree.library:
+        image.filepath = ""
+        return
+    image_node(node).image = None
+    _connect(node.node_tree)
 
 
 def _relative(path: Path) -> str:

@@ -17,7 +17,7 @@ from .matte_link.endpoint import Endpoint
 from .matte_link.errors import LinkError
 from .matte_link.sequence import format_frames
 from .on_demand import RenderSolve
-from .places import all_nodes, is_rendered, nodes_of
+from .places import all_nodes, rendered_nodes, scene_of
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .solve import solve_now
@@ -75,7 +75,8 @@ def on_undo_begin(*_: Any) -> None:
     that the other step lacks. Where the former refers to one of the latter, it crashes. So no node may refer to an
     image or a group that the add-on has made since the last step."""
     for _, node in all_nodes():
-        graph.show_nothing(node)
+        if node.node_tree.library is None:
+            graph.show_nothing(node)
     copies.share_again()
 
 
@@ -116,7 +117,7 @@ def on_render_end(*_: Any) -> None:
 @persistent
 def on_render_frame(scene: Any, *_: Any) -> None:
     """Before a frame is rendered: solves it if possible, else reports what is missing."""
-    if runtime.rendering_input or not scene.render.use_compositing:
+    if runtime.rendering_input:
         return
     if bpy.app.background:
         with _refusing_on_errors():
@@ -125,20 +126,15 @@ def on_render_frame(scene: Any, *_: Any) -> None:
         _serve_window(runtime.render, scene.frame_current)
 
 
-def _rendered_nodes(scene: Any) -> list[Any]:
-    return [node for node in nodes_of(scene) if is_rendered(scene, node)]
-
-
 def _serve_background(scene: Any) -> None:
-    for node in _rendered_nodes(scene):
+    for node in rendered_nodes(scene, scene.frame_current):
         try:
-            _make_fresh(scene, node)
+            _make_fresh(scene_of(node.id_data, scene), node, scene.frame_current)
         except LinkError as error:
             _refuse(node, str(error))
 
 
-def _make_fresh(scene: Any, node: Any) -> None:
-    frame = scene.frame_current
+def _make_fresh(scene: Any, node: Any, frame: int) -> None:
     plan = planning.refresh(scene, node)
     put_again.settle(plan, frame)
     if plan.is_fresh(frame):
@@ -157,23 +153,31 @@ def _make_fresh(scene: Any, node: Any) -> None:
     except OSError as error:
         raise NodeError(planning.unusable_folder(plan, error)) from None
     if not planning.shows(node, plan):
-        raise NodeError("it was changed while it was being rendered.", "Render it again.")
+        raise _not_shown(node)
     plan.set_aside(frame)
     if plan.needs_rendering:
+        frames = _unsolved(plan, scene, frame)
         raise NodeError(
-            f"frames {_unsolved(plan, scene)} are not solved, and what feeds the node can only be rendered before.",
+            f"frames {frames} are not solved, and what feeds the node can only be rendered before.",
             "Solve them first: blender -b FILE --python solve_headless.py -- --frames RANGE",
         )
     solve = solve_now(scene, node, [frame])
     if not plan.is_fresh(frame):
-        raise NodeError(f"frames {_unsolved(plan, scene)} are not solved: {solve.sentence}")
+        raise NodeError(f"frames {_unsolved(plan, scene, frame)} are not solved: {solve.sentence}")
     for warning in solve.warnings:
         print(f"Cleanplate: {node.name}: frame {frame}: {warning}", file=sys.stderr, flush=True)
 
 
-def _unsolved(plan: SolvePlan, scene: Any) -> str:
+def _not_shown(node: Any) -> NodeError:
+    library = node.node_tree.library
+    if library is None:
+        return NodeError("it was changed while it was being rendered.", "Render it again.")
+    return NodeError("it was linked before it had results.", f"Solve it in {library.filepath}, and save that file.")
+
+
+def _unsolved(plan: SolvePlan, scene: Any, frame: int) -> str:
     wanted = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
-    return format_frames([frame for frame in {*wanted, scene.frame_current} if not plan.is_fresh(frame)])
+    return format_frames([each for each in {*wanted, frame} if not plan.is_fresh(each)])
 
 
 @contextlib.contextmanager
@@ -215,10 +219,13 @@ def _make_ready(scene: Any) -> None:
     copies.make_unique()
     wanted = {*range(scene.frame_start, scene.frame_end + 1, scene.frame_step), scene.frame_current}
     plans = []
-    for node in _rendered_nodes(scene):
+    for node in rendered_nodes(scene):
         state = runtime.state(node.matte.node_id)
         state.error = ""
-        plan = planning.refresh(scene, node)
+        try:
+            plan = planning.refresh(scene_of(node.id_data, scene), node)
+        except NodeError as error:
+            plan = planning.without_scene(node, error)
         plans.append(plan)
         if plan.problem:
             continue

@@ -37,7 +37,8 @@ def add(scene: Any, node: Any, frame: int) -> None:
         raise NodeError(f"The key frame cannot be written: {error}.") from None
     key_frames.remove(node, frame)
     key = node.matte.key_frames.add()
-    key.frame, key.file, key.pictures = frame, name, plan.pictures_stamp(frame)
+    key.frame, key.file = frame, name
+    key_frames.note_pictures(key, plan)
 
 
 def _mended(scene: Any, node: Any, plan: SolvePlan, frame: int) -> Feed:

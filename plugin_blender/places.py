@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 
+from . import sequencer
 from .graph import is_matte
 from .plan import NodeError
 from .versions import OUTPUT_NODES, tree_of
@@ -40,12 +41,6 @@ class Feed:
 def matte_nodes(tree: Any) -> list[Any]:
     """Our nodes in one tree."""
     return [node for node in tree.nodes if is_matte(node)] if tree else []
-
-
-def nodes_of(scene: Any) -> Iterator[Any]:
-    """Our nodes in the scene's compositor and in its groups, each once."""
-    for tree in _trees(tree_of(scene)):
-        yield from matte_nodes(tree)
 
 
 def all_nodes() -> Iterator[tuple[Any, Any]]:
@@ -89,10 +84,11 @@ def _ways(top: Any, tree: Any) -> Iterator[Way]:
             yield (node, *rest)
 
 
-def scene_of(tree: Any) -> Any:
-    """The scene whose compositor has the tree in it, the window's first; raises ``NodeError`` where none has."""
+def scene_of(tree: Any, first: Any = None) -> Any:
+    """The scene whose compositor has the tree in it: the ``first`` one where it does, by default the window's, else
+    any that does. Raises ``NodeError`` where none does."""
     context: Any = bpy.context
-    scenes = [context.scene, *bpy.data.scenes]
+    scenes = [first or context.scene, *bpy.data.scenes]
     found = next((scene for scene in scenes if any(each == tree for each in _trees(tree_of(scene)))), None)
     if found is None:
         raise NodeError(
@@ -162,9 +158,30 @@ def upstream_nodes(node: Any) -> list[Any]:
     return list(found.values())
 
 
-def is_rendered(scene: Any, node: Any) -> bool:
-    """Whether the node contributes to a file or to the scene's render; a Viewer alone does not."""
-    return any(_contributes(node, way) for way in ways_to(scene, node.id_data))
+def rendered_nodes(scene: Any, frame: int | None = None) -> list[Any]:
+    """Our nodes that contribute to a file or to the scene's render, of one ``frame`` or of any; a Viewer alone does
+    not. Where strips are rendered, those are in modifiers of them."""
+    if sequencer.is_rendered(scene):
+        tops = [tree for tree, frames in sequencer.compositors(scene) if frame is None or frame in frames]
+    else:
+        tops = [tree_of(scene)] if scene.render.use_compositing else []
+    found = {node.as_pointer(): node for top in tops for node in _rendered_in(top)}
+    return list(found.values())
+
+
+def _rendered_in(top: Any) -> Iterator[Any]:
+    for tree in _trees(top):
+        for node in matte_nodes(tree):
+            if any(_contributes(node, way) for way in _ways(top, tree)):
+                yield node
+
+
+def in_strips_alone() -> list[Any]:
+    """Our nodes in modifiers of strips and in no scene's compositor: they have no scene to be solved in."""
+    known = {node.as_pointer() for _, node in all_nodes()}
+    tops = [tree for scene in bpy.data.scenes for tree, _ in sequencer.compositors(scene)]
+    nodes = (node for top in tops for tree in _trees(top) for node in matte_nodes(tree))
+    return list({node.as_pointer(): node for node in nodes if node.as_pointer() not in known}.values())
 
 
 def _contributes(node: Any, way: Way) -> bool:

@@ -23,7 +23,7 @@ from .matte_link.files import write_atomically
 from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
-from .matte_link.seen_files import SeenTogether
+from .matte_link.seen_files import Seen, SeenTogether
 from .result_files import NAME, SentPictures, frame_of, frames_of, known_facts, known_stamp
 from .sources import FileSource, GraphSource, Source
 
@@ -79,7 +79,16 @@ class SolvePlan:
 
     def pictures_stamp(self, frame: int) -> str:
         """Names the frame's plate and clean plate, whatever the settings."""
-        return digest([self.plate.name, self.clean_plate.name, *self.identities(frame)])
+        return digest([*self._names, *self.identities(frame)])
+
+    @property
+    def nodes_stamp(self) -> str:
+        """Names what feeds the node, and not the files of any frame."""
+        return digest(self._names)
+
+    @property
+    def _names(self) -> list[object]:
+        return [self.plate.name, self.clean_plate.name]
 
     @property
     def results(self) -> Path:
@@ -165,7 +174,14 @@ class SolvePlan:
 
     def seen(self, frame: int) -> SeenTogether:
         """The files that the frame's result is made from, as they are."""
-        return SeenTogether([[seen_file(file) for file in self.files_of(number)] for number in self.inputs(frame)])
+        return SeenTogether([self._seen_alone(number) for number in self.inputs(frame)])
+
+    def seen_pictures(self, frame: int) -> SeenTogether:
+        """The files of the frame's own plate and clean plate, as they are."""
+        return SeenTogether(self._seen_alone(frame))
+
+    def _seen_alone(self, frame: int) -> Seen:
+        return [seen_file(file) for file in self.files_of(frame)]
 
     def note(self, frame: int, sent: SentPictures) -> None:
         """The frame's pictures were compared: those of now are ``sent``."""

@@ -16,7 +16,7 @@ from . import copies, file_states, graph, jobs, key_frames, runtime, server_proc
 from .colour import spaces_now
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
-from .places import all_nodes, ways_to
+from .places import all_nodes, in_strips_alone, ways_to
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .properties import options_of
@@ -93,6 +93,8 @@ def refresh(scene: Any, node: Any, by_timer: bool = False) -> SolvePlan:
         state.counts = survey.counts
         state.stale_keys = frozenset(frame for frame, _ in key_frames.unusable(node, plan) if not plan.problem)
         state.keys_have_changed = key_frames.have_changed(node)
+        if runtime.in_window and not plan.problem and (unread := key_frames.in_doubt(node, plan)):
+            _background.want_read(plan, unread)
         state.comparing = len(survey.touched) if runtime.in_window else 0
         if state.comparing:
             _background.want(plan, survey.touched)
@@ -264,10 +266,21 @@ def _standing(state: runtime.NodeState) -> str:
     return ""
 
 
+def without_scene(node: Any, problem: NodeError) -> SolvePlan:
+    """The plan of a node that is in no scene's compositor, so that nothing keeps its results up to date: it shows
+    none. Not while the node must not be changed."""
+    copies.part_from_others(node)
+    graph.show_nothing(node)
+    _label(node, "not ready")
+    return SolvePlan(node_id=node.matte.node_id, folder=str(node_folder(node.matte)), problem=str(problem))
+
+
 def refresh_all(by_timer: bool = False) -> None:
     """Every node of the file; ``by_timer`` as in :func:`refresh`."""
     if _may_change_nodes(by_timer):
         copies.make_unique()
+        for node in in_strips_alone():
+            without_scene(node, NodeError("It is in no scene's compositor."))
     for scene, node in all_nodes():
         refresh(scene, node, by_timer)
     known = {node.matte.node_id for _, node in all_nodes()}

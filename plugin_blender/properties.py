@@ -74,12 +74,14 @@ def is_readable(choice: str) -> bool:
 
 
 class MatteKeyFrame(bpy.types.PropertyGroup):
-    """One mended matte: its frame, its file in the node's folder, and what plate and clean plate were then."""
+    """One mended matte: its frame, its file in the node's folder, what plate and clean plate were then, and what
+    was seen of their files."""
 
     __annotations__ = {
         "frame": bpy.props.IntProperty(name="Frame"),
         "file": bpy.props.StringProperty(name="File"),
         "pictures": bpy.props.StringProperty(name="Pictures"),
+        "seen": bpy.props.StringProperty(name="Files Seen"),
     }
 
 

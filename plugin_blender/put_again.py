@@ -117,6 +117,10 @@ class Background:
         self._wanted[plan.node_id] = [results_of(plan, frame) for frame in some]
         self._comparison.want(plan.node_id, [plan.seen(frame) for frame in some])
 
+    def want_read(self, plan: SolvePlan, files: Sequence[SeenTogether]) -> None:
+        """Has files read beside, such as those of a node's key frames."""
+        self._comparison.want(f"{plan.node_id} beside", files)
+
     def _read(self, node_id: str) -> None:
         for found in self._wanted.pop(node_id, []):
             # OSError: what went meanwhile is not taken back.

@@ -106,11 +106,14 @@ _OF = {
             "preview_pixel_size",
             "threads",
             "threads_mode",
+            # What is sent is the compositor's, whatever a render shows.
+            "use_compositing",
             "use_file_extension",
             "use_lock_interface",
             "use_overwrite",
             "use_placeholder",
             "use_render_cache",
+            "use_sequencer",
         }
     ),
     "ViewLayer": frozenset({"active_layer_collection", "objects"}),

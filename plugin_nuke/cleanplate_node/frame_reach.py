@@ -104,7 +104,8 @@ _WHOLE = re.compile(r"-?\d+(?:\.0*)?\Z")
 
 class NodeInTime(Protocol):
     """What is known of a node upstream; ``host.NodeFacts`` is one. ``inputs`` and ``outputs``, the Output nodes
-    inside a Group, are indices into the list of nodes."""
+    inside a Group, are indices into the list of nodes. ``reads_render`` says that it shows the files that were
+    rendered of it, and nothing of its inputs."""
 
     @property
     def kind(self) -> str: ...
@@ -114,6 +115,19 @@ class NodeInTime(Protocol):
     def inputs(self) -> tuple[int, ...]: ...
     @property
     def outputs(self) -> tuple[int, ...]: ...
+    @property
+    def reads_render(self) -> bool: ...
+
+
+def nodes_reached(nodes: Sequence[NodeInTime], starts: Collection[int]) -> set[int]:
+    """The indices of the nodes, each after its inputs, that the ``starts`` may show anything of. Not those behind
+    an input that a Switch never takes, or that a node which is off does not pass on, or behind a render that is
+    read."""
+    found = {start for start in starts if start >= 0}
+    for index in reversed(range(len(nodes))):
+        if index in found:
+            found |= {target for target, _ in _steps(index, nodes[index]) if target >= 0}
+    return found
 
 
 def frames_reached(nodes: Sequence[NodeInTime], starts: Collection[int]) -> list[frozenset[FrameMap]]:
@@ -176,6 +190,8 @@ def _steps(index: int, node: NodeInTime) -> Iterator[tuple[int, FrameMap]]:
 
 
 def _steps_where_it_is_on(index: int, node: NodeInTime, knobs: Mapping[str, str]) -> Iterator[tuple[int, FrameMap]]:
+    if node.reads_render:
+        return
     if node.kind in PICKING:
         yield from _branches(index, node, knobs.get("which", "0"))
     elif node.kind == "JoinViews":

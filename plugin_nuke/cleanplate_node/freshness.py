@@ -34,6 +34,8 @@ from .node_state import (
 )
 from .sources import NodeSources, SourceKeys, sources_of
 
+_KEYS = " keys"
+"""What follows the name of a node where the files of its key frames are read; no node's name has a space."""
 _UNCLEAR = (LinkError, KeyError, RuntimeError, OSError)
 """What keeps a check from an answer: a setting that is refused, a node that was taken apart, Nuke's own errors,
 such as an expression or TCL that cannot be evaluated, and a disk that is not there."""
@@ -225,7 +227,9 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
         return ResultState(usable=False, text=state(node))
     try:
         sources = sources or sources_of(node)
-        learning.list_keys(node, sources, options_of(node))
+        unread = learning.list_keys(node, sources, options_of(node))
+        if unread and host.has_window():
+            _comparison.want(f"{host.full_name(node)}{_KEYS}", unread)
         shown = ShownResult(node, sources)
         found = shown.current_frame(with_hashes=True) if deep else shown.whole()
     except _UNCLEAR as error:
@@ -236,8 +240,8 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
 
 
 def _compared(name: str) -> None:
-    """On the comparison's thread: a node's files were read."""
-    host.on_main(_check_again, name)
+    """On the comparison's thread: a node's files were read, or those of its key frames."""
+    host.on_main(_check_again, name.partition(_KEYS)[0])
 
 
 def _check_again(name: str) -> None:
@@ -273,7 +277,8 @@ def _as_seen_from(write: host.Node, node: host.Node) -> Iterator[ShownResult]:
 
 def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
     """The guarded nodes upstream of a Write, each with the state of the frame that is rendered now. Compares
-    settings, graph and files alone: Nuke must not validate nodes while it renders. Says nothing on the nodes."""
+    settings, graph and files alone: Nuke must not validate nodes while it renders. Says nothing on the nodes, and
+    nothing of one that the picture does not depend on, as behind another Write that reads its render."""
     name = host.full_name(write)
     if name not in _guarded:
         chosen = [node for node in ours() if setting(node, "guard") and host.depends_on(write, node)]
@@ -284,5 +289,9 @@ def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
         except _UNCLEAR as error:
             yield from ((node, ResultState(usable=False, text=words_of(error))) for node in chosen[:1])
             return
-    for node, shown in _guarded[name]:
-        yield node, shown.current_frame(with_hashes=False)
+    for node, shown in [*_guarded[name]]:
+        found = shown.current_frame(with_hashes=False)
+        if found.usable or host.shows(write, node):
+            yield node, found
+        else:
+            _guarded[name].remove((node, shown))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Optional
 
 from matte_link.files import write_atomically
+from matte_link.result_key import OTHER
 from matte_link.sequence import format_frames
 
 from .fingerprint import FrameKey
@@ -25,16 +26,44 @@ _MASK = "mask.%V.%04d.exr"
 @dataclass(frozen=True)
 class KeyFrameRecord:
     """One mended matte. ``graph`` is the key of the nodes upstream when it was added, and ``files`` the digest of
-    times and sizes of the plate's files."""
+    times and sizes of the plate's files. ``witness``, ``sizes`` and ``content`` are as in :class:`FrameKey`; empty
+    where they were not recorded."""
 
     frame: int
     view: str
     graph: str
     files: str
+    witness: str = ""
+    sizes: str = ""
+    content: str = ""
+
+    @classmethod
+    def of(cls, frame: int, view: str, graph: str, key: FrameKey) -> KeyFrameRecord:
+        """A matte of the plate of now, whose files are read: those of a copy of the project have other times, and a
+        file may be replaced by one of its size and time."""
+        content = key.seen.read_contents()
+        sizes = key.seen.sizes if content else ""
+        return cls(
+            frame=frame,
+            view=view,
+            graph=graph,
+            files=key.files,
+            witness=key.witness,
+            sizes=sizes,
+            content=content,
+        )
 
     def is_stale(self, graph: str, key: FrameKey) -> bool:
-        """Whether the plate has changed since."""
-        return (self.graph, self.files) != (graph, key.files)
+        """Whether the plate has changed since; so it is said until files that were put there again are read."""
+        return self.graph != graph or key.compared_files(self._key) == OTHER or self.can_be_compared(graph, key)
+
+    def can_be_compared(self, graph: str, key: FrameKey) -> bool:
+        """Whether to read the files would tell if the plate has changed since."""
+        return self.graph == graph and key.can_be_compared(self._key)
+
+    @property
+    def _key(self) -> FrameKey:
+        return FrameKey(hashes="", files=self.files, witness=self.witness, sizes=self.sizes, content=self.content)
 
 
 def folder_of(cache: str, node_id: str) -> str:

@@ -9,10 +9,12 @@ from typing import Optional
 
 from matte_link.learn_job import LearnJob, LearnTask
 from matte_link.options import MatteOptions
+from matte_link.seen_files import SeenTogether
 from matte_link.sequence import counted, evenly_spaced
 from matte_link.tasks import LocalFile
 
 from . import around, graph, host, key_frames, range_plan
+from .fingerprint import FrameKey
 from .key_frames import KeyFrameRecord
 from .learn_run import LearnRun
 from .migration import migrate
@@ -55,9 +57,13 @@ def _check(node: host.Node) -> None:
     migrate(node)
 
 
-def _graph_key(sources: NodeSources, options: NodeOptions) -> str:
-    """The key of what is upstream, whatever the options are."""
-    return sources.settings_key(replace(options, shared=MatteOptions(), animated=()))
+def _keys_at(
+    sources: NodeSources, options: NodeOptions, frames: Sequence[int], views: Sequence[str]
+) -> tuple[str, dict[tuple[int, str], FrameKey]]:
+    """The key of what is upstream, and that of each frame, whatever the options are: a mended matte is of its own
+    plate alone, with temporal smoothing too."""
+    plain = replace(options, shared=MatteOptions(), animated=())
+    return sources.settings_key(plain), SourceKeys(sources, plain, ()).keys(frames, views)
 
 
 # -- key frames
@@ -77,12 +83,10 @@ def add_key(node: host.Node) -> None:
     has_mask = _render_key(node, folder, frame)
     with host.unnoticed(), host.full_resolution():
         sources, options = sources_of(node), options_of(node)
-        keys = SourceKeys(sources, options, ()).keys((frame,), host.views())
-    graph_key = _graph_key(sources, options)
+        graph_key, keys = _keys_at(sources, options, (frame,), host.views())
     try:
         for view in host.views():
-            files = keys[frame, view].files
-            key_frames.add(folder, KeyFrameRecord(frame=frame, view=view, graph=graph_key, files=files))
+            key_frames.add(folder, KeyFrameRecord.of(frame, view, graph_key, keys[frame, view]))
     except OSError as error:
         raise Refused("cannot_write", f"{error.filename} cannot be written: {error.strerror}.") from None
     list_keys(node, sources, options)
@@ -142,23 +146,27 @@ def remove_key(node: host.Node) -> None:
     tell(node, f"frame {frame} is no key frame any longer")
 
 
-def list_keys(node: host.Node, sources: NodeSources, options: NodeOptions) -> None:
-    """Shows the key frames on the panel, and which of them have another plate now. Raises ``LinkError``."""
+def list_keys(node: host.Node, sources: NodeSources, options: NodeOptions) -> list[SeenTogether]:
+    """Shows the key frames on the panel, and which of them have another plate now. Returns the files that have to
+    be read before that is known of all. Raises ``LinkError``."""
     if not host.has_knob(node, "key_frames") or not host.script_path():
-        return
+        return []
     view = host.views()[0]
     records = key_frames.read_all(_folders(node).keys, view)
-    frames = [record.frame for record in records]
-    stale = _changed_since(records, sources, options) if records else []
+    found = _compared(records, sources, options) if records else []
+    stale = [record.frame for record, graph_key, key in found if record.is_stale(graph_key, key)]
     with host.unnoticed():
-        host.set_value(node, "key_frames", key_frames.listed(frames, stale))
+        host.set_value(node, "key_frames", key_frames.listed([record.frame for record in records], stale))
+    return [key.seen for record, graph_key, key in found if record.can_be_compared(graph_key, key)]
 
 
-def _changed_since(records: Sequence[KeyFrameRecord], sources: NodeSources, options: NodeOptions) -> list[int]:
-    """The key frames that have another plate now."""
-    now, frames = _graph_key(sources, options), [record.frame for record in records]
-    keys = SourceKeys(sources, options, ()).keys(frames, (records[0].view,))
-    return [record.frame for record in records if record.is_stale(now, keys[record.frame, record.view])]
+def _compared(
+    records: Sequence[KeyFrameRecord], sources: NodeSources, options: NodeOptions
+) -> list[tuple[KeyFrameRecord, str, FrameKey]]:
+    """Each key frame with what it would be made from now."""
+    view = records[0].view
+    now, keys = _keys_at(sources, options, [record.frame for record in records], (view,))
+    return [(record, now, keys[record.frame, view]) for record in records]
 
 
 # -- learning

@@ -89,9 +89,11 @@ class NodeSources:
     @functools.cached_property
     def hashed_with(self) -> str:
         """What Nuke's hashes of these sources depend on beside the picture. Another version of Nuke gives other
-        hashes of the same picture, and with another view a node has more of them."""
+        hashes of the same picture, with another view a node has more of them, and they may depend on nodes that no
+        picture depends on."""
         views = host.views()
         more = f" {' '.join(views)}" if len(views) > 1 else ""
+        more += f" {self.upstream.unseen}" if self.upstream.unseen else ""
         return f"{fingerprint.bookkeeping(self.upstream.facts)}@{host.version()}{more}"
 
     @functools.cached_property

@@ -16,6 +16,7 @@ class InTime:
     knobs: str = ""
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
+    reads_render: bool = False
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,59 @@ def test_a_render_that_was_rendered_again_is_read_again(kind: str, bench: Contra
     expect_matte_there(bench, node, 1, 9)
 
 
+@pytest.mark.parametrize("kind", ["Write", "Precomp"])
+def test_nodes_that_no_picture_depends_on_do_not_count(kind: str, bench: ContractBench, window: State) -> None:
+    """Those behind a render that is read, behind the A of a Merge that is off, and behind an input that a Switch
+    does not take; Nuke's hashes change with them. They count from the moment at which they are shown."""
+    shot = bench.shot((1,))
+    shown = render_shown(kind, bench, shot)
+    write = shown if kind == "Write" else host.inner(shown, "Write_plate")
+    unseen, control = [], host.create("Grade", name="Control")
+    for feeds in (write, None, None):
+        around = write.parent() if feeds else nuke.root()
+        assert around is not None
+        with host.inside(around):
+            unseen.append(host.create("Grade"))
+        if feeds:
+            host.connect(unseen[-1], 0, write.input(0))
+            host.connect(write, 0, unseen[-1])
+        else:
+            host.connect(unseen[-1], 0, control)
+    merge, switch, after = host.create("Merge2", disable=True), host.create("Switch"), host.create("Grade")
+    for node, inputs in ((merge, (shown, unseen[1])), (switch, (merge, unseen[2])), (after, (switch,))):
+        for index, one in enumerate(inputs):
+            host.connect(node, index, one)
+    after["white"].setExpression("Control.white")
+    clean = bench.read(shot / "clean.exr", 1, 1)
+    node = bench.node_on(after, clean, range_mode="custom", first=1, last=1, guard=True)
+    assert press(window, bench, node) == "up to date, 1 done"
+    for one in unseen:
+        host.set_value(one, "white", 3.0)
+        assert looked_at(window, bench, node).startswith("up to date"), one.name()
+    assert press(window, bench, node) == "up to date", "nothing is made again"
+    bench.expect_matte(bench.result(node, 1), 1)
+    host.set_value(control, "white", 3.0)
+    assert looked_at(window, bench, node).startswith("stale"), "an expression leads there"
+    host.set_value(control, "white", 1.0)
+    for knob, now, before in (
+        (shown["reading"], False, True),
+        (merge["disable"], False, True),
+        (switch["which"], 1, 0),
+    ):
+        knob.setValue(now)
+        assert looked_at(window, bench, node).startswith("stale"), knob.name()
+        knob.setValue(before)
+        assert looked_at(window, bench, node).startswith("up to date"), knob.name()
+    final = host.create("Switch", which=1)
+    host.connect(final, 0, node)
+    host.connect(final, 1, clean)
+    host.set_value(node, "erode", 2.0)
+    bench.output(final, 1)
+    host.set_value(final, "which", 0)
+    with pytest.raises(RuntimeError, match="stale"):
+        bench.output(final, 1)
+
+
 @pytest.mark.parametrize(
     ("kind", "knobs", "is_kept"),
     [

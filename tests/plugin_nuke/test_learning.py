@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import nuke
@@ -138,6 +140,32 @@ def test_a_key_frame_whose_plate_changed_is_marked(bench: ContractBench, window:
     host.open_script(path.as_posix())
     again = host.find("Cleanplate_Matte1")
     assert again is not None and host.value(again, "key_frames").startswith("1,3"), "the list is read from the disk"
+
+
+def test_a_key_frame_whose_plate_was_only_touched_is_none_of_another_plate(
+    bench: ContractBench, window: State
+) -> None:
+    """As in a copy of the project. The files are read in the background, and until then the frame is marked."""
+    node = with_keys(bench, window, (1, 3))
+    plates = [bench.folder / "shot" / f"plate.{frame:04d}.exr" for frame in (1, 3)]
+    plain_exr.write(plates[1], plain_exr.read(plates[1]))
+    for plate in plates:
+        os.utime(plate, (1_000_000, 1_000_000))
+    freshness.check(node)
+    assert host.value(node, "key_frames") == "1,3 (the plate of 1,3 has changed since)"
+    until(window, lambda: host.value(node, "key_frames") == "1,3")
+    host.set_value(node, "temporal", 0.5)
+    freshness.check(node)
+    assert host.value(node, "key_frames") == "1,3", "a mended matte is of no other frame's plate"
+    plain_exr.write(plates[1], bench.plate(1, bench.clean()))
+    os.utime(plates[1], (1_000_000, 1_000_000))
+    freshness.check(node)
+    until(window, lambda: not seen_files_are_being_read())
+    assert host.value(node, "key_frames") == "1,3 (the plate of 3 has changed since)", "of its size and time"
+
+
+def seen_files_are_being_read() -> bool:
+    return any(one.name == "cleanplate-content" for one in threading.enumerate())
 
 
 def test_the_server_learns_and_the_node_uses_it(

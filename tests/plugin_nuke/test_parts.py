@@ -45,6 +45,7 @@ class Facts:
     inputs: tuple[int, ...] = ()
     driven: tuple[str, ...] = ()
     outputs: tuple[int, ...] = ()
+    reads_render: bool = False
 
 
 def key(*facts: Facts, **more: object) -> str:

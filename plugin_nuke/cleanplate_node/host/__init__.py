@@ -114,6 +114,7 @@ from .upstream import (
     Upstream,
     depends_on,
     reads_of_old_copies,
+    shows,
     upstream,
 )
 
@@ -196,6 +197,7 @@ __all__ = [
     "set_key",
     "set_root",
     "set_value",
+    "shows",
     "size",
     "text_as_typed",
     "this_knob",

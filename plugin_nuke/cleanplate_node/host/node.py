@@ -149,6 +149,11 @@ def is_on(node: Node, name: str) -> bool:
     return knob is not None and bool(knob.value())
 
 
+def is_write(node: Node) -> bool:
+    """Whether it writes files, as a Write, a DeepWrite and a WriteGeo do."""
+    return "Write" in node.Class()
+
+
 def shows_its_render(node: Optional[Node]) -> bool:
     """Whether it is a Precomp or LiveGroup that reads what was rendered of it, in place of its nodes."""
     return isinstance(node, nuke.Precomp) and is_on(node, "reading")
@@ -172,7 +177,7 @@ def _reload_button(node: Node) -> Optional[nuke.Script_Knob]:
 def _reader(node: Node) -> Node:
     """The node that reads the files of a node: what was rendered of a Precomp is named by a Write in it."""
     holder = node.parent()
-    is_render = "Write" in node.Class() and shows_its_render(holder) and not is_on(node, "reading")
+    is_render = is_write(node) and shows_its_render(holder) and not is_on(node, "reading")
     return holder if holder is not None and is_render else node
 
 

@@ -11,7 +11,7 @@ from ..frame_reach import SAME_FRAME, FrameMap, number_taken
 from ..graph_scope import GraphScope
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, as_typed, has_knob, is_on, shows_its_render
+from .node import Node, as_typed, has_knob, is_on, is_write, shows_its_render
 from .script import root_evaluated
 from .texts import is_one_file_name
 from .walk import inside_of
@@ -21,7 +21,7 @@ def files_of(node: Node, knobs: str, scopes: Collection[GraphScope]) -> list[Opt
     """The files that a node reads in each of the scopes that it is looked at with; None for one whose name at a
     frame is not known here. ``knobs`` is the text of its changed knobs."""
     found = [_file(node, knob, scope) for knob in _file_knobs(node, knobs) for scope in scopes]
-    if shows_its_render(node) and not any(_is_write(one) for one in inside_of(node)):
+    if shows_its_render(node) and not any(is_write(one) for one in inside_of(node)):
         found.append(None)
     return found
 
@@ -30,14 +30,10 @@ def _file_knobs(node: Node, knobs: str) -> list[nuke.File_Knob]:
     """The names of files that the node reads. A Write reads where it is told to, or the Precomp that it is in is
     told to read what was rendered of it."""
     names = {"file", *(name for name, _ in all_pairs(knobs))} - {"proxy", "icon"}
-    if _is_ours(node) or (_is_write(node) and not (is_on(node, "reading") or shows_its_render(node.parent()))):
+    if _is_ours(node) or (is_write(node) and not (is_on(node, "reading") or shows_its_render(node.parent()))):
         return []
     found = [node.knob(name) for name in sorted(names)]
     return [knob for knob in found if isinstance(knob, nuke.File_Knob) and as_typed(knob)]
-
-
-def _is_write(node: Node) -> bool:
-    return "Write" in node.Class()
 
 
 def _is_ours(node: Node) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Union
 
 import nuke
@@ -14,10 +14,11 @@ from ..frame_reach import PICKING
 from ..graph_scope import NO_VARIABLES, GraphScope
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, changed_knobs, identity, reads_an_old_copy
+from .node import Node, changed_knobs, identity, input_of, reads_an_old_copy
 from .read_files import files_of
 from .scopes import scope_around, seen_scopes
 from .texts import EvaluatedText, is_same_on_every_frame, linked_paths, named_knob, texts_that_run
+from .unseen import reads_render, seen_nodes
 from .walk import inputs_of, outputs_of, visited
 
 _SCOPES = "graph_scopes"
@@ -36,7 +37,8 @@ class NodeFacts:
     are the names of those texts that count whose TCL has the same value on every frame; ``has_text_that_runs``
     says that another one, or the name of a file, is TCL or Python whose value at a frame is not known here, or
     that one of the ``links`` is not.
-    ``takes_project_format`` says that its format is the project's.
+    ``takes_project_format`` says that its format is the project's, and ``reads_render`` that it is a Write whose
+    render is shown in place of its input.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class NodeFacts:
     evaluated: tuple[str, ...] = ()
     has_text_that_runs: bool = False
     takes_project_format: bool = False
+    reads_render: bool = False
 
 
 class DrivenKnob:
@@ -76,37 +79,62 @@ class DrivenKnob:
 class Upstream:
     """All ``nodes`` that some nodes depend on, each after its inputs; ``starts`` are their indices, -1 for None.
     ``driven`` are the knobs upstream whose value is not told by their text, and ``switches``, by the index of their
-    node, those that say which inputs a Switch or Dissolve takes, None where that is not known."""
+    node, those that say which inputs a Switch or Dissolve takes, None where that is not known. Nodes that no
+    picture depends on are not among them; ``unseen`` is the digest of what is known of those, empty where there is
+    none. Nuke's hashes may depend on them."""
 
     nodes: tuple[Node, ...]
     facts: tuple[NodeFacts, ...]
     starts: tuple[int, ...]
     driven: tuple[Union[DrivenKnob, EvaluatedText], ...]
     switches: Mapping[int, Optional[DrivenKnob]]
+    unseen: str
 
 
-def upstream(starts: Iterable[Optional[Node]], around: GraphScope = NO_VARIABLES) -> Upstream:
-    """Walks the graph upstream of some nodes, which are looked at with the variables ``around``."""
+def upstream(
+    starts: Iterable[Optional[Node]], around: GraphScope = NO_VARIABLES, last: Optional[Node] = None
+) -> Upstream:
+    """Walks the graph upstream of some nodes, which are looked at with the variables ``around``. What the ``last``
+    one alone depends on is left out."""
     chosen = list(starts)
-    nodes = visited(chosen)
+    nodes = visited(chosen, last)
     places = {name: index for index, name in enumerate(nodes)}
-    seen = seen_scopes(chosen, around, nodes.values())
-    facts = tuple(
-        _facts(node, index, places, seen.get(name, (around,)), around)
+    scopes = seen_scopes(chosen, around, nodes.values())
+    facts = [
+        _facts(node, index, places, scopes.get(name, (around,)), around)
         for index, (name, node) in enumerate(nodes.items())
-    )
-    pairs = list(zip(nodes.values(), facts))
+    ]
+    indices = [-1 if one is None else places[identity(one)] for one in chosen]
+    seen = seen_nodes(nodes, facts, indices)
+    unseen = [repr(one) for index, one in enumerate(facts) if index not in set(seen)]
+    return _upstream([*nodes.values()], facts, indices, seen, digest(unseen) if unseen else "")
+
+
+def _upstream(
+    nodes: Sequence[Node], facts: Sequence[NodeFacts], starts: Sequence[int], seen: Sequence[int], unseen: str
+) -> Upstream:
+    """Of all nodes the ``seen`` ones, by their indices."""
+    place = {-1: -1, **{old: new for new, old in enumerate(seen)}}
+    pairs = [(nodes[index], _renumbered(facts[index], place)) for index in seen]
     driven = [DrivenKnob(node[name]) for node, one in pairs for name in (*one.driven, *one.scoped)]
     linked = [knob for node, one in pairs for knob in _numbers(node, one.links)]
     texts = [EvaluatedText(node[name]) for node, one in pairs for name in one.evaluated]
-    indices = tuple(-1 if one is None else places[identity(one)] for one in chosen)
     switches = {index: _which(node, one) for index, (node, one) in enumerate(pairs) if one.kind in PICKING}
     return Upstream(
-        nodes=tuple(nodes.values()),
-        facts=facts,
-        starts=indices,
+        nodes=tuple(node for node, _ in pairs),
+        facts=tuple(one for _, one in pairs),
+        starts=tuple(place[start] for start in starts),
         driven=(*driven, *linked, *texts),
         switches=switches,
+        unseen=unseen,
+    )
+
+
+def _renumbered(facts: NodeFacts, place: Mapping[int, int]) -> NodeFacts:
+    return replace(
+        facts,
+        inputs=tuple(place.get(one, -1) for one in facts.inputs),
+        outputs=tuple(place[one] for one in facts.outputs if one in place),
     )
 
 
@@ -124,6 +152,12 @@ def _which(node: Node, facts: NodeFacts) -> Optional[DrivenKnob]:
 def depends_on(node: Node, other: Node) -> bool:
     """Whether ``other`` is upstream of ``node``."""
     return identity(other) in visited([node])
+
+
+def shows(write: Node, other: Node) -> bool:
+    """Whether what a Write renders may depend on ``other``."""
+    found = upstream([input_of(write, 0)], scope_around(write), last=other)
+    return identity(other) in map(identity, found.nodes)
 
 
 def reads_of_old_copies(starts: Iterable[Optional[Node]]) -> list[str]:
@@ -165,6 +199,7 @@ def _facts(
         or len(_numbers(node, links)) < len(links)
         or bool(scoped and set(scopes) != {scope_around(node)}),
         takes_project_format=_takes_project_format(node, knobs),
+        reads_render=reads_render(node, knobs),
     )
 
 

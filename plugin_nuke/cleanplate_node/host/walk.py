@@ -10,11 +10,11 @@ import nuke
 from .node import Node, as_typed, identity, input_of, is_on
 
 
-def visited(starts: Sequence[Optional[Node]]) -> dict[str, Node]:
-    """The nodes that the starts depend on by identity, each after its inputs. Depth first without recursion: comps
-    are thousands of nodes deep."""
-    found: dict[str, Node] = {}
-    stack = [one for one in reversed(starts) if one is not None]
+def visited(starts: Sequence[Optional[Node]], last: Optional[Node] = None) -> dict[str, Node]:
+    """The nodes that the starts depend on by identity, each after its inputs, without what the ``last`` one alone
+    depends on. Depth first without recursion: comps are thousands of nodes deep."""
+    found: dict[str, Node] = {} if last is None else {identity(last): last}
+    stack = [one for one in reversed(starts) if one is not None and identity(one) not in found]
     opened: set[str] = set()
     while stack:
         name = identity(stack[-1])

@@ -113,7 +113,7 @@ def gone_before_a_render(place: Path, scene: Any, node: Any) -> None:
 
     with taken_away(place):
         try:
-            handlers._make_fresh(scene, node)
+            handlers._make_fresh(scene, node, scene.frame_current)
         except LinkError as error:
             assert str(error).startswith(f"The results folder {place / 'cleanplate'}"), error
             assert "Not a directory" in str(error), error

@@ -94,7 +94,7 @@ def group_of(scene: Any, tree: Any, node: Any) -> tuple[Any, Any]:
     tree.links.new(outer.outputs[0], target)
     copies.make_unique()
     assert [(each.name, found.name) for each, found in places.all_nodes()] == [(scene.name, inner.name)]
-    assert places.is_rendered(scene, inner)
+    assert inner in places.rendered_nodes(scene)
     return outer, inner
 
 

@@ -45,7 +45,8 @@ def reopened(path: Path) -> tuple[Any, Any]:
 
 def versions(place: Path) -> None:
     """Two versions beside each other: Clear Cache of one leaves what the other plays, packed or not."""
-    scene, _, node = stage.shot_node(place)
+    scene, tree, node = stage.shot_node(place)
+    stage.main_output(tree, node.outputs["Image"])
     bpy.ops.cleanplate.solve_range()
     for compress in (False, True):
         first = place / "shot.blend"
@@ -154,11 +155,39 @@ def linked(place: Path) -> None:
     scene, node = node_now()
     assert scene.library and fresh(scene, node) == (1, 2, 3, 4), planning.plan_of(scene, node).folder
     assert not (place / "library" / "cleanplate").exists()
+    linked_node_keeps_up(place, scene, node)
     if stage.FIVE:
         bpy.context.scene.compositing_node_group = scene.compositing_node_group
         message = stage.error_of(bpy.ops.cleanplate.add)
         assert "is linked from" in message, message
     group_of_a_library(place, node.node_tree.name)
+
+
+def linked_node_keeps_up(place: Path, scene: Any, node: Any) -> None:
+    """Blender lets a linked node play no image of this file. It plays its results all the same."""
+    from plugin_blender import graph, handlers, planning
+
+    def shown() -> str:
+        planning.refresh_all()
+        assert planning.shows(node, planning.plan_of(scene, node)), graph.shown_file(node)
+        return graph.shown_file(node)
+
+    bpy.context.window.scene = scene
+    first = shown()
+    solved = stage.shown_alpha(scene, 2)
+    node.matte.erode = 3.0
+    assert shown() != first and stage.shown_alpha(scene, 2) == 0.0 < solved
+    node.matte.erode = 0.0
+    assert shown() == first and stage.shown_alpha(scene, 2) == solved
+    handlers.on_undo_begin()
+    handlers.on_undo()
+    assert graph.shown_file(node) == first and stage.shown_alpha(scene, 2) == solved
+    clean = node.inputs["Clean Plate"].links[0].from_socket
+    node.id_data.links.remove(node.inputs["Clean Plate"].links[0])
+    planning.refresh_all()
+    assert graph.shown_file(node) == "" and stage.shown_alpha(scene, 2) == 0.0
+    node.id_data.links.new(clean, node.inputs["Clean Plate"])
+    assert shown() == first
 
 
 def group_of_a_library(place: Path, name: str) -> None:

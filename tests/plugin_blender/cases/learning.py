@@ -173,15 +173,27 @@ def lost(scene: Any, node: Any) -> None:
 
 
 def stale(place: Path, scene: Any, node: Any) -> None:
-    """A key frame whose plate has changed is not learned from."""
+    """A key frame whose plate has changed is not learned from: its bytes tell, and not its time."""
     from plugin_blender import key_frames, planning
+    from plugin_blender.learning import Learning
 
     plate = place / "plate.0003.exr"
-    facts = plate.stat()
+    facts, same = plate.stat(), plate.read_bytes()
+
+    def unusable() -> set[int]:
+        return set(dict(key_frames.unusable(node, planning.plan_of(scene, node))))
+
     os.utime(plate, ns=(facts.st_atime_ns, facts.st_mtime_ns + 10**9))
+    assert unusable() == {3}, "until somebody has read it"
+    started = Learning(scene, node)
+    started.cancel()
+    assert not started.step() and unusable() == set(), "as in a copy of the project"
+    started.close()
+    plate.write_bytes(same[:-4] + bytes(4))
+    os.utime(plate, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     message = stage.error_of(bpy.ops.cleanplate.learn)
     assert message.startswith("The key frame 3 cannot be learnt from: its plate"), message
-    assert dict(key_frames.unusable(node, planning.plan_of(scene, node))).keys() == {3}
+    assert unusable() == {3}, "another picture of its size and time"
     assert bpy.ops.cleanplate.remove_key_frame(frame=3) == {"FINISHED"}
     assert [each.frame for each in node.matte.key_frames] == [1]
 

@@ -156,7 +156,7 @@ def in_renders(scene: Any, node: Any, place: Path) -> None:
 
     touch()
     scene.frame_set(2)
-    handlers._make_fresh(scene, node)
+    handlers._make_fresh(scene, node, scene.frame_current)
     found = counts(scene, node)
     assert (found.fresh, found.unknown) == ((2,), (1, 3, 4)), found
     on_demand.RenderSolve([planning.plan_of(scene, node)], NodeError("nobody"), lambda: None).serve(3)
@@ -166,7 +166,7 @@ def in_renders(scene: Any, node: Any, place: Path) -> None:
     data = plate.read_bytes()
     tick()
     copied(plate, other_picture(data))
-    handlers._make_fresh(scene, node)
+    handlers._make_fresh(scene, node, scene.frame_current)
     found = counts(scene, node)
     assert (found.fresh, found.unknown) == ((2, 3), (1, 4)), found
     assert not planning.plan_of(scene, node).is_touched(2)

@@ -31,7 +31,43 @@ def case(folder: str) -> dict[str, Any]:
     between_frames(scene, tree, node, plate)
     tiles(place, scene, tree, node)
     persistent_data(scene, tree, node)
+    strips(scene, tree, node)
     return {}
+
+
+def strips(scene: Any, tree: Any, node: Any) -> None:
+    """Where strips are rendered, the compositor is not asked, and no node in it keeps a render from going on. The
+    compositor of a strip is asked: a node there shows what belongs to its scene's, or nothing."""
+    from plugin_blender import graph, places, planning
+
+    stage.main_output(tree, node.outputs["Image"])
+    planning.refresh_all()
+    assert places.rendered_nodes(scene) == [node]
+    edit = bpy.data.scenes.new("Edit")
+    for each in (scene, edit):
+        each.sequence_editor_create()
+    strip = stage.strips_of(scene).new_effect("Colour", "COLOR", 1, 1, **stage.strip_length(4))
+    assert places.rendered_nodes(scene) == []
+    for muted in (strip, scene.sequence_editor.channels[1]):
+        muted.mute = True
+        assert places.rendered_nodes(scene) == [node]
+        muted.mute = False
+    key = planning.plan_of(scene, node).key
+    scene.render.use_sequencer = False
+    assert places.rendered_nodes(scene) == [node] and planning.plan_of(scene, node).key == key
+    if not stage.FIVE:
+        return
+    strip = stage.strips_of(edit).new_effect("Colour", "COLOR", 1, 3, length=2)
+    strip.modifiers.new("Matte", "COMPOSITOR").node_group = tree
+    assert places.rendered_nodes(edit, 3) == [node] and places.rendered_nodes(edit, 5) == []
+    copy = tree.copy()
+    strip.modifiers[0].node_group = copy
+    (other,) = places.matte_nodes(copy)
+    shown = graph.shown_file(node)
+    assert shown and graph.shown_file(other) == shown, "the same group"
+    planning.refresh_all()
+    assert graph.shown_file(other) == "" and graph.shown_file(node) == shown
+    assert other.label == "Cleanplate Matte (not ready)"
 
 
 def auto_refresh(place: Path, scene: Any, tree: Any, node: Any, plate: Any) -> None:
