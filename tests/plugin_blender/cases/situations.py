@@ -55,7 +55,8 @@ def strips(scene: Any, tree: Any, node: Any) -> None:
     key = planning.plan_of(scene, node).key
     scene.render.use_sequencer = False
     assert places.rendered_nodes(scene) == [node] and planning.plan_of(scene, node).key == key
-    if not stage.FIVE:
+    if bpy.app.version < (5, 1, 0):
+        # 4.5 has no such modifiers, and 5.0.1 crashes where a script gives one its tree.
         return
     strip = stage.strips_of(edit).new_effect("Colour", "COLOR", 1, 3, length=2)
     strip.modifiers.new("Matte", "COMPOSITOR").node_group = tree
