@@ -48,9 +48,12 @@ def test_strands_come_back_that_the_model_has_blurred() -> None:
     alpha = edge()
     told = blurred(alpha)
     wall = colour(WALL, (96, 160))
-    found = solved(alpha, told, wall=wall, clean=wall)
-    before, after = ((each - alpha).abs().mean() for each in (told, found.alpha))
-    assert float(after) < 0.3 * float(before)
+    before = (told - alpha).abs().mean()
+    # The model is wrong by 0.17 at the edge in the mean. Expecting that it leaves 0.46 of its error, expecting
+    # twice as much 0.31; what is averaged over neighbours is the most of that (0.26 without).
+    for expected, left in ((0.15, 0.5), (0.3, 0.35)):
+        found = solved(alpha, told, wall=wall, clean=wall, error=expected)
+        assert float((found.alpha - alpha).abs().mean()) < left * float(before)
 
 
 def test_a_shadow_beside_the_subject_is_not_taken_for_it() -> None:
@@ -106,7 +109,49 @@ def test_the_deviation_is_smaller_where_the_equation_knows_more() -> None:
         solved(alpha, told, wall=wall, clean=wall).deviation.whole()[(told > 0.2) & (told < 0.8)].mean()
         for wall in (colour(WALL, size), colour(HAIR, size) * 1.05)
     )
-    assert float(known) < 0.6 * float(unknown) <= 0.6 * 0.5
+    assert float(known) < 0.7 * float(unknown) <= 0.7 * 0.5
+
+
+def test_a_subject_whose_light_varies_from_pixel_to_pixel_does_not_roughen_alpha() -> None:
+    size = (96, 160)
+    dice = torch.Generator().manual_seed(6)
+    alpha = ((110 - torch.arange(160.0)) / 50).clamp(0, 1).expand(1, 1, *size).contiguous()
+    told = torch.where((alpha > 0) & (alpha < 1), (alpha - 0.1).clamp(0.02, 0.98), alpha)
+    grey, wall = colour((0.3, 0.3, 0.3), size), colour((0.9, 0.9, 0.9), size)
+    light = grey * (1 + 0.3 * torch.randn((1, 1, *size), generator=dice))
+    plate = alpha * light + (1 - alpha) * wall
+    error = CoarseGrid.of(torch.full_like(alpha, 0.1))
+    found = refined_alpha(plate, wall, torch.ones_like(alpha), told, CoarseGrid.of(grey), error).alpha
+    inside = (alpha > 0.1) & (alpha < 0.9)
+    rough = (found - found.roll(1, 2)).abs()[inside].mean()
+    # Each row has the same alpha, which the model has 0.1 too low: half of that is found. A pixel by itself would
+    # differ by 0.055 from the one above, the mean of nine, in part its own, by 0.030.
+    assert float((found - alpha)[inside].mean().abs()) < 0.06
+    assert float(rough) < 0.04
+
+
+def test_a_colour_that_speaks_against_a_sure_model_is_not_believed() -> None:
+    """The subject has lines in nearly the wall's colour: by the equation alone they would be gaps of alpha 0.1."""
+    size = (96, 160)
+    alpha, wall, hair = torch.full((1, 1, *size), 0.97), colour(WALL, size), colour(HAIR, size)
+    lines = (torch.arange(96) % 16 < 2).float().view(1, 1, -1, 1).expand_as(alpha)
+    plate = alpha * torch.lerp(hair, wall, 0.9 * lines) + (1 - alpha) * wall
+    error = CoarseGrid.of(torch.full_like(alpha, 0.1))
+    found = refined_alpha(plate, wall, torch.ones_like(alpha), alpha, CoarseGrid.of(hair), error).alpha
+    # 0.952; were the evidence believed as much as where it agrees, 0.902.
+    assert float(found[lines > 0].mean()) > 0.93
+
+
+def test_a_colour_that_the_model_sees_otherwise_is_worth_less() -> None:
+    """The model has alpha right and the colour wrong: what is carried there tells that the colour is unsure."""
+    alpha, size = edge(), (96, 160)
+    wall, grey, wrong = (colour((light, light, light), size) for light in (0.9, 0.3, 0.7))
+    plate = alpha * grey + (1 - alpha) * wall
+    error = CoarseGrid.of(torch.full_like(alpha, 0.1))
+    found = refined_alpha(plate, wall, torch.ones_like(alpha), alpha, CoarseGrid.of(wrong), error).alpha
+    inside = (alpha > 0.05) & (alpha < 0.95)
+    # 0.023; were both colours' mean believed, 0.078.
+    assert float((found - alpha)[inside].abs().mean()) < 0.04
 
 
 @pytest.mark.parametrize("size", [(7, 5), (1, 40), (96, 160)])
