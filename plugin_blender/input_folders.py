@@ -25,9 +25,10 @@ class InputFolder:
     path. Windows cannot lock a folder; its own clean-up of temporary files removes what is left there."""
 
     def __init__(self) -> None:
-        parent = _parent()
-        _remove_left(parent)
-        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent)
+        # In both places, and before the room is looked at: what was left may be what fills the memory.
+        for place in (_MEMORY, Path(tempfile.gettempdir())):
+            _remove_left(place)
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_parent())
         self._lock = _locked(Path(self._folder.name))
 
     @property

@@ -10,7 +10,7 @@ from typing import Optional
 from matte_link.learn_job import LearnJob, LearnTask
 from matte_link.options import MatteOptions
 from matte_link.seen_files import SeenTogether
-from matte_link.sequence import counted, evenly_spaced
+from matte_link.sequence import counted, evenly_spaced, format_frames
 from matte_link.tasks import LocalFile
 
 from . import around, graph, host, key_frames, range_plan
@@ -31,6 +31,8 @@ STEPS = 0
 """As many as are usual."""
 FRAMES_WITHOUT_KEYS = 8
 """As many frames, spread over the range, are learned from where no matte was mended."""
+_PICTURES = ("src", "clean")
+"""The inputs that are learned from, beside the mended mattes."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def _keys_at(
     sources: NodeSources, options: NodeOptions, frames: Sequence[int], views: Sequence[str]
 ) -> tuple[str, dict[tuple[int, str], FrameKey]]:
     """The key of what is upstream, and that of each frame, whatever the options are: a mended matte is of its own
-    plate alone, with temporal smoothing too."""
+    plate and clean plate alone, with temporal smoothing too, and where guides are sent."""
+    if sources.roles != _PICTURES:
+        sources = sources_of(sources.node, sources.scope, _PICTURES)
     plain = replace(options, shared=MatteOptions(), animated=())
     return sources.settings_key(plain), SourceKeys(sources, plain, ()).keys(frames, views)
 
@@ -177,16 +181,37 @@ def learn(node: host.Node) -> Optional[LearnRun]:
     Returns the run. Raises ``LinkError``."""
     _check(node)
     folders, view = _folders(node), host.views()[0]
-    keys = [record.frame for record in key_frames.read_all(folders.keys, view)]
+    records = key_frames.read_all(folders.keys, view)
+    _refuse_changed(node, records)
+    keys = [record.frame for record in records]
     frames = keys or evenly_spaced(frames_of(node), FRAMES_WITHOUT_KEYS)
     plan = preflight(node, frames, force=True, priority="batch")
-    plan = replace(plan, views=(view,), roles=("src", "clean"), footage=None, options=_begin_with(plan, folders))
+    plan = replace(plan, views=(view,), roles=_PICTURES, footage=None, options=_begin_with(plan, folders))
     plan = replace(plan, keys={at: key for at, key in plan.keys.items() if at[1] == view})
     tell(node, f"rendering the plates of {counted(len(plan.frames), 'frame')}")
     plan = render_plates(node, plan)
     run = LearnRun(node, plan, _job(plan, view, folders, has_keys=bool(keys)))
     run.start()
     return run
+
+
+def _refuse_changed(node: host.Node, records: Sequence[KeyFrameRecord]) -> None:
+    """Raises ``Refused`` where a mended matte is of another plate than that of now. Files that were put there again
+    are read."""
+    if not records:
+        return
+    with host.unnoticed(), host.full_resolution():
+        found = _compared(records, sources_of(node, roles=_PICTURES), options_of(node))
+    for record, graph_key, key in found:
+        if record.can_be_compared(graph_key, key):
+            key.seen.read_contents()
+    changed = [record.frame for record, graph_key, key in found if record.is_stale(graph_key, key)]
+    if changed:
+        raise Refused(
+            "key_changed",
+            f"The plate or clean plate of key frame {format_frames(changed)} has changed since.",
+            "Go there and press 'Add key frame' again, or 'Remove key frame'.",
+        )
 
 
 def _begin_with(plan: RangePlan, folders: _Folders) -> MatteOptions:

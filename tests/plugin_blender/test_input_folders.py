@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from plugin_blender import input_folders
-input_folders._parent = lambda: Path(sys.argv[1])
+input_folders._MEMORY, input_folders._ROOM = Path(sys.argv[1]), 0
 folder = input_folders.InputFolder()
 Path(folder.name, "input0_0001.exr").write_bytes(b"exr")
 print(folder.name, flush=True)
@@ -28,7 +29,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_what_a_killed_process_left_is_removed_and_what_is_used_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(input_folders, "_parent", lambda: tmp_path)
+    monkeypatch.setattr(input_folders, "_MEMORY", tmp_path)
+    monkeypatch.setattr(input_folders, "_ROOM", 0)
     (tmp_path / "cleanplate-of-somebody").mkdir()
     used = InputFolder()
     Path(used.name, "input0_0001.exr").touch()
@@ -39,10 +41,10 @@ def test_what_a_killed_process_left_is_removed_and_what_is_used_stays(
     assert left.is_dir(), "one that is new may belong to a process that has not locked it yet"
     for folder in tmp_path.iterdir():
         os.utime(folder, (0, 0))
+    monkeypatch.setattr(input_folders, "_ROOM", 1 << 62)
     third = InputFolder()
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "cleanplate-of-somebody", Path(used.name).name, Path(third.name).name,
-    }  # fmt: skip
+    assert Path(third.name).parent == Path(tempfile.gettempdir()), "what others left may be why memory has no room"
+    assert {path.name for path in tmp_path.iterdir()} == {"cleanplate-of-somebody", Path(used.name).name}
     assert Path(used.name, "input0_0001.exr").exists()
     for made in (used, third, third):
         made.cleanup()

@@ -164,6 +164,31 @@ def test_a_key_frame_whose_plate_was_only_touched_is_none_of_another_plate(
     assert host.value(node, "key_frames") == "1,3 (the plate of 3 has changed since)", "of its size and time"
 
 
+def test_what_was_mended_of_another_plate_is_not_learned_from(bench: ContractBench, window: State) -> None:
+    """Its bytes tell: where a file was only touched the server is asked, which here says what its model cannot."""
+    node = with_keys(bench, window, (1, 3), send_guides=True)
+    holdout = host.create("Constant")
+    host.connect(node, graph.INPUTS.index("holdout"), holdout)
+    plate, clean = bench.folder / "shot" / "plate.0003.exr", bench.folder / "shot" / "clean.exr"
+    os.utime(plate, (1_000_000, 1_000_000))
+    assert press(window, bench, node, "learn").startswith("The model difference cannot learn a shot.")
+    host.set_value(holdout, "color", 1.0)
+    freshness.check(node)
+    assert host.value(node, "key_frames") == "1,3", "a guide is no plate"
+    plain_exr.write(plate, bench.plate(1, bench.clean()))
+    os.utime(plate, (1_000_000, 1_000_000))
+    status = press(window, bench, node, "learn")
+    assert status.startswith("The plate or clean plate of key frame 3 has changed since."), status
+    host.go_to(3)
+    press(window, bench, node, "remove_key")
+    plain_exr.write(clean, bench.plate(2, bench.clean()))
+    status = press(window, bench, node, "learn")
+    assert status.startswith("The plate or clean plate of key frame 1 has changed since."), status
+    host.go_to(1)
+    press(window, bench, node, "add_key")
+    assert press(window, bench, node, "learn").startswith("The model difference cannot learn a shot.")
+
+
 def seen_files_are_being_read() -> bool:
     return any(one.name == "cleanplate-content" for one in threading.enumerate())
 

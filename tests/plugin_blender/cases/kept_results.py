@@ -156,11 +156,29 @@ def linked(place: Path) -> None:
     assert scene.library and fresh(scene, node) == (1, 2, 3, 4), planning.plan_of(scene, node).folder
     assert not (place / "library" / "cleanplate").exists()
     linked_node_keeps_up(place, scene, node)
+    group = node.node_tree.name
     if stage.FIVE:
+        assert bpy.context.scene != scene
         bpy.context.scene.compositing_node_group = scene.compositing_node_group
         message = stage.error_of(bpy.ops.cleanplate.add)
         assert "is linked from" in message, message
-    group_of_a_library(place, node.node_tree.name)
+        overridden(place, scene)
+    group_of_a_library(place, group)
+
+
+def overridden(place: Path, scene: Any) -> None:
+    """The node of an override has a folder of its own beside that of the library's, and the same one each time."""
+    from plugin_blender import places, planning
+
+    file = place / "library" / "user.blend"
+    bpy.context.scene.compositing_node_group = scene.compositing_node_group.override_create()
+    found = []
+    for _ in range(2):
+        planning.refresh_all()
+        found.append({node.matte.node_id: node.id_data.library is None for _, node in places.all_nodes()})
+        bpy.ops.wm.save_as_mainfile(filepath=str(file))
+        bpy.ops.wm.open_mainfile(filepath=str(file))
+    assert found[0] == found[1] and sorted(found[0].values()) == [False, True], found
 
 
 def linked_node_keeps_up(place: Path, scene: Any, node: Any) -> None:
@@ -172,7 +190,7 @@ def linked_node_keeps_up(place: Path, scene: Any, node: Any) -> None:
         assert planning.shows(node, planning.plan_of(scene, node)), graph.shown_file(node)
         return graph.shown_file(node)
 
-    bpy.context.window.scene = scene
+    own, bpy.context.window.scene = bpy.context.scene, scene
     first = shown()
     solved = stage.shown_alpha(scene, 2)
     node.matte.erode = 3.0
@@ -188,6 +206,7 @@ def linked_node_keeps_up(place: Path, scene: Any, node: Any) -> None:
     assert graph.shown_file(node) == "" and stage.shown_alpha(scene, 2) == 0.0
     node.id_data.links.new(clean, node.inputs["Clean Plate"])
     assert shown() == first
+    bpy.context.window.scene = own
 
 
 def group_of_a_library(place: Path, name: str) -> None:

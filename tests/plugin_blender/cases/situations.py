@@ -46,7 +46,7 @@ def strips(scene: Any, tree: Any, node: Any) -> None:
     edit = bpy.data.scenes.new("Edit")
     for each in (scene, edit):
         each.sequence_editor_create()
-    strip = stage.strips_of(scene).new_effect("Colour", "COLOR", 1, 1, **stage.strip_length(4))
+    strip = scene.sequence_editor.strips.new_effect("Colour", "COLOR", 1, 1, **stage.strip_length(4))
     assert places.rendered_nodes(scene) == []
     for muted in (strip, scene.sequence_editor.channels[1]):
         muted.mute = True
@@ -58,9 +58,10 @@ def strips(scene: Any, tree: Any, node: Any) -> None:
     if bpy.app.version < (5, 1, 0):
         # 4.5 has no such modifiers, and 5.0.1 crashes where a script gives one its tree.
         return
-    strip = stage.strips_of(edit).new_effect("Colour", "COLOR", 1, 3, length=2)
+    strip = edit.sequence_editor.strips.new_effect("Colour", "COLOR", 1, 3, length=2)
     strip.modifiers.new("Matte", "COMPOSITOR").node_group = tree
     assert places.rendered_nodes(edit, 3) == [node] and places.rendered_nodes(edit, 5) == []
+    in_muted_strips(edit, strip, node)
     copy = tree.copy()
     strip.modifiers[0].node_group = copy
     (other,) = places.matte_nodes(copy)
@@ -69,6 +70,29 @@ def strips(scene: Any, tree: Any, node: Any) -> None:
     planning.refresh_all()
     assert graph.shown_file(other) == "" and graph.shown_file(node) == shown
     assert other.label == "Cleanplate Matte (not ready)"
+
+
+def in_muted_strips(edit: Any, strip: Any, node: Any) -> None:
+    """A strip in a muted channel is not shown, nor one in a Meta strip beyond that, which has its own channels."""
+    from plugin_blender import places
+
+    def rendered(frame: int | None = None) -> bool:
+        return places.rendered_nodes(edit, frame) == [node]
+
+    meta = edit.sequence_editor.strips.new_meta("Meta", 2, 1)
+    inner = meta.strips.new_effect("Colour", "COLOR", 3, 3, length=6)
+    inner.modifiers.new("Matte", "COMPOSITOR").node_group = node.id_data
+    meta.frame_final_end = 6
+    for muted in (strip, edit.sequence_editor.channels[1]):
+        assert rendered(3) and rendered(5) and not rendered(6)
+        muted.mute = True
+        assert rendered(5) and not rendered(6)
+        for around in (inner, meta.channels[3], inner.modifiers[0], meta, edit.sequence_editor.channels[2]):
+            around.mute = True
+            assert not rendered(), around
+            around.mute = False
+        muted.mute = False
+    edit.sequence_editor.strips.remove(meta)
 
 
 def auto_refresh(place: Path, scene: Any, tree: Any, node: Any, plate: Any) -> None:

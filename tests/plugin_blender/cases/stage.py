@@ -228,12 +228,6 @@ def render_settings(scene: Any, folder: Path, size: tuple[int, int]) -> None:
     scene.view_settings.exposure = 2.0
 
 
-def strips_of(scene: Any) -> Any:
-    """The strips of a scene's sequencer."""
-    editor = scene.sequence_editor
-    return editor.strips if hasattr(editor, "strips") else editor.sequences
-
-
 def strip_length(frames: int) -> dict[str, int]:
     """Says how long a new strip that begins at frame 1 is: by its end in 4.5."""
     return {"length": frames} if FIVE else {"frame_end": 1 + frames}
