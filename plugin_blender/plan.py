@@ -90,7 +90,7 @@ class SolvePlan:
     def _names(self) -> list[object]:
         return [self.plate.name, self.clean_plate.name]
 
-    @property
+    @cached_property
     def results(self) -> Path:
         """The folder of the results of the present settings."""
         return Path(self.folder) / self.key

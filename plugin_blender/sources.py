@@ -95,13 +95,22 @@ class FileSource:
 
     def path(self, frame: int) -> str:
         """The frame's file, absolute."""
+        if self.numbering is None or self._around_number is None:
+            return self.file
+        before, digits, after = self._around_number
+        return f"{before}{self.numbering.file_number(frame):0{digits}d}{after}"
+
+    @cached_property
+    def _around_number(self) -> tuple[str, int, str] | None:
+        """What stands before the number in the file's path, the number's digits, and what stands after it; None
+        where there is none. Looked for once: after an edit a node asks several times for each frame."""
         path = Path(self.file)
         match = _NUMBER.search(path.stem)
-        if self.numbering is None or not match:
-            return self.file
-        number = self.numbering.file_number(frame)
-        stem = path.stem[: match.start()] + f"{number:0{len(match.group(1))}d}" + match.group(2)
-        return str(path.with_name(stem + path.suffix))
+        if match is None:
+            return None
+        start = len(str(path)) - len(path.name)
+        digits = len(match.group(1))
+        return str(path)[: start + match.start()], digits, match.group(2) + path.suffix
 
     def identity(self, frame: int) -> Identity:
         """Changes where the frame's file does."""
