@@ -7,6 +7,7 @@ import gc
 import os
 import random
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,6 @@ import pytest
 # than one, because they mostly wait. A server's worker has a thread for each core nevertheless, as for users.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-# What is imported while tests are collected stays to the end: nothing searches it for garbage.
-gc.disable()
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -30,11 +28,17 @@ with contextlib.suppress(ImportError):  # the host suites' own environments have
     settings.load_profile("busy machine")
 
 
-def pytest_collection_finish() -> None:
-    """From here on garbage is collected, but not looked for among the modules and the tests themselves."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported while tests are collected stays to the end: no garbage is looked for then, nor later among
+    the modules and the tests themselves."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_unconfigure() -> None:

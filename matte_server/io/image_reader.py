@@ -33,6 +33,7 @@ from .image_file import (
 from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
 from .png_chunks import ANIMATION, PNG_SIGNATURE, exif_after_pixels, png_is_cut
+from .portable_map import refuse_misread
 from .radiance import holds_xyz, radiance_orientation, radiance_pixel_aspect
 from .still_attributes import attributes_of
 from .still_header import StillHeader
@@ -196,6 +197,8 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
             )
         raise unreadable(path, label, reason)
     try:
+        if reader.format_name() == "pnm":
+            refuse_misread(path, label)
         subimage = _largest_page(reader) if reader.format_name() == "ico" else _full_page(reader)
         spec = reader.spec(subimage)
         _refuse_layouts(spec, reader.format_name(), label)
@@ -273,6 +276,12 @@ def _colour_channels(
     if spec.get_int_attribute(_PHOTOMETRIC, -1) == _STORED_IN_INKS:
         inks = f"{label} is stored in {spec.nchannels} inks, not as RGB."
         raise MatteError("no_colour", inks, "Convert it to RGB first, or to CMYK without other channels.")
+    if not is_alone:
+        raise MatteError(
+            "no_colour",
+            f"{label} stores its channels in image elements of their own, which Cleanplate does not read.",
+            "Export it with R, G and B in one element, or as an EXR.",
+        )
     listed = ", ".join(spec.channelnames[:20])
     raise MatteError("no_colour", f"{label} has no R, G, B.", f"Its channels are {listed}.")
 

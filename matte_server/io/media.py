@@ -68,6 +68,14 @@ _OTHER_TAGS = (
     "The tags of the video's pictures change: those of the first one hold, also for what says {}. Cut the video "
     "there, so that each part has its own."
 )
+_OTHER_SIZE = (
+    "The size of the video's pictures changes: here it is {} x {}, that of the first one is {} x {}. Cut the video "
+    "there, so that each part has its own clean plate."
+)
+_OTHER_ASPECT = (
+    "The pixel aspect of the video's pictures changes: {:.4g} is used for all. Cut the video there, so that each "
+    "part has its own."
+)
 _NOT_INTERLACED = "The video does not say that it is interlaced, so --deinterlace changes nothing."
 
 
@@ -81,7 +89,8 @@ class VideoFacts:
     """The properties of a video. ``times`` holds each picture's time in seconds after the first picture; they are
     exact multiples of a frame if the rate is constant. ``start`` is the time of the first picture in the file's own
     clock, which its sound shares. ``colourspace`` is empty if the tags name one that is not supported;
-    ``colour_tags`` are those tags. ``timecode`` is that of the first picture, or empty."""
+    ``colour_tags`` are those tags. ``timecode`` is that of the first picture, or empty. ``stored_size`` is
+    the first picture's width and height in pixels, before it is turned upright."""
 
     rate: Fraction
     times: tuple[Fraction, ...]
@@ -93,6 +102,7 @@ class VideoFacts:
     colour_tags: str
     timecode: str
     pixel_aspect: float
+    stored_size: tuple[int, int]
 
     @property
     def frames(self) -> int:
@@ -159,22 +169,38 @@ class VideoReader:
 
     def _picture(self, number: int) -> Image:
         frame, index = self._decoder.frame(number - 1), number - 1
-        is_interlaced, tags = bool(frame.interlaced_frame), _colour_tags(frame)
+        is_interlaced, changes = bool(frame.interlaced_frame), self._changes(frame, index)
         if is_interlaced and self._deinterlaces:
-            around = range(max(index - 1, 0), min(index + 2, self.facts.frames))
-            frame = deinterlaced([self._decoder.frame(near) for near in around], index - around[0])
+            frame = self._deinterlaced(frame, index)
         mends = {(True, False): (_INTERLACED,), (False, True): (_NOT_INTERLACED,)}
         warnings = [*mends.get((is_interlaced, self._deinterlaces), ()), *self._decoder.damage.doubts(index)]
         if self._decoder.has_equal_tracks:
             warnings.append(_EQUAL_TRACKS)
-        if tags != self.facts.colour_tags:
-            warnings.append(_OTHER_TAGS.format(tags))
+        warnings += changes
         if unsupported := unsupported_matrix(frame):
             warnings.append(unsupported)
         image = _image(frame, self.facts, number)
         if self.facts.timecode and "timeCode" not in image.metadata:
             warnings.append(_NO_TIMECODE.format(self.facts.timecode))
         return replace(image, warnings=tuple(warnings))
+
+    def _deinterlaced(self, frame: Any, index: int) -> Any:
+        """A picture without its second moment. Those beside it that have another size say nothing of it."""
+        places = range(max(index - 1, 0), min(index + 2, self.facts.frames))
+        around = {near: self._decoder.frame(near) for near in places}
+        near = [at for at, each in around.items() if (each.width, each.height) == (frame.width, frame.height)]
+        return deinterlaced([around[at] for at in near], near.index(index))
+
+    def _changes(self, frame: Any, index: int) -> list[str]:
+        """A sentence for each way in which a picture is not as the first one."""
+        changes = []
+        if (tags := _colour_tags(frame)) != self.facts.colour_tags:
+            changes.append(_OTHER_TAGS.format(tags))
+        if (size := (frame.width, frame.height)) != self.facts.stored_size:
+            changes.append(_OTHER_SIZE.format(*size, *self.facts.stored_size))
+        if self._decoder.pixel_aspect(index) != self._decoder.pixel_aspect(0):
+            changes.append(_OTHER_ASPECT.format(self.facts.pixel_aspect))
+        return changes
 
 
 def _facts(decoder: VideoDecoder) -> VideoFacts:
@@ -198,6 +224,7 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
         colour_tags=_colour_tags(first),
         timecode=next((found for place in places if (found := _tag(place, "timecode"))), ""),
         pixel_aspect=1.0 / aspect if is_turned else aspect,
+        stored_size=(first.width, first.height),
     )
 
 

@@ -50,6 +50,7 @@ class VideoDecoder:
         self.path = path
         self._open()
         self._kept: OrderedDict[int, Any] = OrderedDict()
+        self._aspects: dict[int, Fraction] = {}
         self._is_counted = False
         try:
             found = packet_times(path, self.container, self.stream)
@@ -104,6 +105,11 @@ class VideoDecoder:
                 self._kept.popitem(last=False)
         return self._kept[index]
 
+    def pixel_aspect(self, index: int) -> Fraction:
+        """What the stream says of the pixels of a picture that was decoded, but for some that are decoded together
+        where it changes."""
+        return self._aspects[index]
+
     def _open(self) -> None:
         self.container = opened(self.path)
         self.stream = _video_stream(self.container, self.path)
@@ -141,6 +147,7 @@ class VideoDecoder:
                 if index < 0:
                     continue
                 expected = self._note(index, frame, expected)
+                self._aspects[index] = Fraction(self.stream.codec_context.sample_aspect_ratio or 1)
                 ahead.append((index, frame))
                 if is_anchor(frame) or not self.stream.codec_context.has_b_frames or len(ahead) > LONGEST_RUN:
                     yield from ahead

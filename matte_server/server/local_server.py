@@ -107,7 +107,7 @@ class LocalServer:
         )
         answer = await_ready_line(lines, watchdog)
         if isinstance(answer, ServerReady):
-            self.endpoint = Endpoint.with_keys(answer.address, answer.client_keys)
+            self.endpoint = Endpoint.with_keys(answer.address, answer.client_keys, is_own=True)
             self.metrics = answer.metrics
             return
         self.stop()

@@ -70,7 +70,7 @@ def _read_whole(path: Path, wanted: frozenset[str]) -> dict[str, Any]:
     try:
         text = small_text(str(path), limit=LARGEST)
         # To read the JSON of a million frames takes half a minute, to pass over them a second.
-        facts = json.loads(_FRAME_LINE.sub(lambda line: line[0] if line[1] in wanted else "", text))
+        facts = json.loads(_FRAME_LINE.sub(lambda line: line[0] if _may_tell(line, wanted) else "", text))
     except OSError as error:
         raise MatteError("bad_solve", f"{path} cannot be read: {error.strerror}.", _HINT) from None
     except (ValueError, RecursionError):
@@ -80,6 +80,12 @@ def _read_whole(path: Path, wanted: frozenset[str]) -> dict[str, Any]:
     if facts.get("version") != FORMAT_VERSION:
         raise MatteError("bad_solve", f"{path} is a plate solve of version {facts.get('version')!r:.20}.", _HINT)
     return facts
+
+
+def _may_tell(line: re.Match[str], wanted: frozenset[str]) -> bool:
+    """Whether a line says something of a frame that is wanted; a line of several frames, as only another program
+    writes it, may."""
+    return line[1] in wanted or line[0].count('"alignment"') > 1
 
 
 def _alignment_of(entry: Any, path: Path) -> Alignment:

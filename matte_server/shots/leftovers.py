@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-QUIET_S = 30.0
-"""No writer that is alive pauses for this long, not even between two pictures of a video."""
+QUIET_S = 300.0
+"""No writer that is alive pauses for this long: between two pictures of a video it reads plates in 8K, which takes
+a minute where their disk is far away."""
 _TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp(\.[^.]+)?\Z", re.DOTALL)
 """What :func:`matte_link.files.write_atomically` and ``VideoWriter`` call a file until it is complete."""
 
@@ -28,9 +31,10 @@ class Leftovers:
     def remove(self) -> None:
         """Removes those that are nobody's; others stay for a later run to remove."""
         waited = time.monotonic() - self._began
+        now = {folder: _disk_time(folder) for folder in {entry.parent for entry in self._found}}
         for entry, written in self._found.items():
-            # Where the disk's clock is another, the time that has passed here decides.
-            is_quiet = waited >= QUIET_S or (written is not None and time.time() - written / 1e9 >= QUIET_S)
+            # Where a file is of the future, as after a clock was set back, the time that has passed here decides.
+            is_quiet = waited >= QUIET_S or (written is not None and now[entry.parent] - written >= QUIET_S * 1e9)
             if is_quiet and written == _written(entry):
                 with contextlib.suppress(OSError):
                     entry.unlink()
@@ -47,6 +51,16 @@ def _temporaries(folder: Path) -> list[Path]:
 def _output_of(temporary: Path) -> Path | None:
     match = _TEMPORARY.match(temporary.name)
     return temporary.with_name(match[1] + (match[2] or "")) if match else None
+
+
+def _disk_time(folder: Path) -> int:
+    """What time it is by the clock that dates the files of a folder, in nanoseconds: a file server's may be minutes
+    behind ours, and what is written just now would look old. 0 where nothing can be written there."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            return os.fstat(probe.fileno()).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _written(path: Path) -> int | None:

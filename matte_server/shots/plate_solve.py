@@ -371,6 +371,7 @@ def solve_inputs(shot: Shot) -> set[Path]:
 
 
 def _given_solve(shot: Shot) -> GivenSolve | None:
+    """Also for frames that are not wanted now: learning looks at those beside the key mattes, too."""
     if not shot.camera.solve:
         return None
     return GivenSolve(Path(shot.camera.solve), {frame.frame for frame in (*shot.all_frames, *shot.frames)})

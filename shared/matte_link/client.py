@@ -192,6 +192,12 @@ class MatteClient:
             )
         if self._connection.refusal:
             return self._refused()
+        if self.endpoint.is_own:
+            return UnavailableError(
+                "The matting server that was started for this run has ended too early: it was killed, or had no "
+                "memory left.",
+                "What is finished stays: start again to make the rest.",
+            )
         return UnavailableError(
             f"No matting server answers at {self.endpoint.address}.",
             "Start one with 'cleanplate serve', or correct the address.",

@@ -21,6 +21,7 @@ _TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[^:/\s\[\]]+):(\d{1,5
 @dataclass(frozen=True)
 class Endpoint:
     """An address such as ``tcp://127.0.0.1:5560`` and, for a server on another machine, CURVE keys as Z85 text.
+    ``is_own``: the server was started by this process and ends with it.
 
     Raises ``ValueError`` if the address has another form, or if only some of the three keys are given.
     """
@@ -29,6 +30,7 @@ class Endpoint:
     server_key: str = ""
     public_key: str = ""
     secret_key: str = ""
+    is_own: bool = False
 
     def __post_init__(self) -> None:
         match = _TCP.match(self.address)
@@ -64,13 +66,14 @@ class Endpoint:
         return Endpoint.with_keys(address, _key_file(keys))
 
     @staticmethod
-    def with_keys(address: str, entries: Mapping[str, str]) -> Endpoint:
+    def with_keys(address: str, entries: Mapping[str, str], is_own: bool = False) -> Endpoint:
         """The address with the ``entries`` of a key file. Without entries the connection is not encrypted."""
         return Endpoint(
             address=address,
             server_key=entries.get("server", ""),
             public_key=entries.get("public", ""),
             secret_key=entries.get("secret", ""),
+            is_own=is_own,
         )
 
 

@@ -301,6 +301,12 @@ def test_no_server() -> None:
         client.ping(0.2)
     with MatteClient(NOWHERE, patience_s=0.3) as client, pytest.raises(UnavailableError, match=sentence):
         client.matte(request())
+    own = replace(NOWHERE, is_own=True)
+    with (
+        MatteClient(own, patience_s=0.3) as client,
+        pytest.raises(UnavailableError, match="What is finished stays"),
+    ):
+        client.ping(0.2)
 
 
 def test_a_picture_is_stored_where_the_server_lacks_it_and_only_there(make_server: MakeServer) -> None:

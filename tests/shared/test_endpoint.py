@@ -58,6 +58,6 @@ def test_keys_are_read_from_a_key_file(tmp_path: Path) -> None:
     file.write_text(json.dumps({"server": KEY}))
     with pytest.raises(ValueError, match="must be JSON with server, public and secret"):
         Endpoint.resolve("", str(file), {})
-    for wrong in ({"server_key": KEY}, {"server_key": KEY, "public_key": KEY, "secret_key": KEY + "k"}):
+    for wrong in ({"server": KEY}, {"server": KEY, "public": KEY, "secret": KEY + "k"}):
         with pytest.raises(ValueError, match="three keys of 40 characters"):
-            Endpoint(DEFAULT_ADDRESS, **wrong)
+            Endpoint.with_keys(DEFAULT_ADDRESS, wrong)

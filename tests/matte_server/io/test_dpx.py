@@ -185,7 +185,7 @@ def test_one_colour_alone_is_a_grey_picture(tmp_path: Path, descriptor: int) -> 
     data[770:772] = b"\0\2"
     data[852 : 852 + 72] = data[780:852]
     path.write_bytes(bytes(data[:2048]) + files.whole(code[..., 0], 16).astype(">u2").tobytes())
-    with pytest.raises(MatteError) as refused:
+    with pytest.raises(MatteError, match="stores its channels in image elements of their own") as refused:
         exr.read_image(path)
     assert refused.value.code == "no_colour"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +182,42 @@ def test_tags_that_change_within_a_video_are_a_warning(tmp_path: Path) -> None:
         warnings = [reader.read(number).warnings for number in range(1, reader.facts.frames + 1)]
     assert [bool(each) for each in warnings] == [False] * 3 + [True] * 3
     assert "also for what says primaries 9, transfer 16." in warnings[3][0]
+
+
+def joined(path: Path, kinds: Sequence[tuple[int, int, Fraction]], options: dict[str, str]) -> None:
+    """A stream of three pictures of each kind: height, width, pixel aspect."""
+    path.touch()
+    for height, width, aspect in kinds:
+        part = path.with_name("part.ts")
+        with av.open(str(part), "w") as container:
+            stream: Any = container.add_stream("libx264", rate=24, options=options)
+            stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+            stream.codec_context.sample_aspect_ratio = aspect
+            for picture in numbered(3, height, width):
+                code = np.rint(picture.clip(0, 1) * 255).astype(np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(code, "rgb24")))
+            container.mux(stream.encode(None))
+        path.write_bytes(path.read_bytes() + part.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        ((64, 96, Fraction(1)), "here it is 96 x 64, that of the first one is 192 x 128"),
+        ((128, 192, Fraction(4, 3)), "pixel aspect of the video's pictures changes: 1.333 is used for all"),
+    ],
+    ids=["size", "aspect"],
+)
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_shape_that_changes_within_a_video_is_a_warning(
+    tmp_path: Path, second: tuple[int, int, Fraction], sentence: str, interlaced: bool
+) -> None:
+    """It was read in silence; with --deinterlace the pictures beside a change of size could not be read at all."""
+    path, first = tmp_path / "whole.ts", (128, 192, Fraction(1))
+    joined(path, [first, second], {"qp": "0", "bf": "0", **({"x264-params": "tff=1"} if interlaced else {})})
+    with VideoReader(path, deinterlace=interlaced) as reader:
+        assert reader.facts.frames == 6
+        for number in (5, 1, 6, 3, 4, 2):
+            image = reader.read(number)
+            assert image.pixels.shape[:2] == (first if number <= 3 else second)[:2]
+            assert [sentence in each for each in image.warnings] == [True] * (number > 3), number

@@ -112,6 +112,7 @@ def test_a_long_shots_own_server_shares_the_processor_and_the_matte_is_the_same(
     options = MatteOptions(model="cleanplate", bit_depth="float")
     alone = exr.read_image(bytes(client.matte(request_for(options=options)).data)).pixels
     with server_for("", frames=30) as endpoint, MatteClient(endpoint) as shared:
+        assert endpoint.is_own
         count = workers_without_gpu()
         until_ready(shared, count)
         for number in range(4 * count):

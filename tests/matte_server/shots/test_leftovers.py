@@ -68,6 +68,16 @@ def test_a_clock_that_is_behind_keeps_no_leftover_for_ever(tmp_path: Path, monke
     assert not temporary.exists()
 
 
+def test_a_clock_that_is_ahead_of_the_disk_s_removes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ours is of a file server's: what is written just now has the server's time."""
+    temporary, ahead = old(tmp_path / ".m.exr.0123abcd.tmp", 0.0), time.time() + 2 * QUIET_S
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    Leftovers([tmp_path / "m.exr"]).remove()
+    assert list(tmp_path.iterdir()) == [temporary]
+
+
 def test_a_folder_that_cannot_be_listed_has_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in ("file", "missing", "x" * 300):

@@ -184,3 +184,12 @@ def test_frames_that_are_not_wanted_cost_no_more_than_their_text(tmp_path: Path)
         head + "".join(f'  "{number}": {{this is no JSON}},\n' for number in range(5, 9)) + entry + rest
     )
     assert GivenSolve(path, (1, 2)).alignment(2).points == 50
+
+
+def test_several_frames_on_one_line_are_all_found(tmp_path: Path) -> None:
+    """As somebody's script may join them; they were passed over with the first of the line."""
+    path = tmp_path / "shot.platesolve.json"
+    turned = replace(MOVED, points=7)
+    update_solve_file(path, None, {}, {1: MOVED, 2: turned, 3: MOVED, 4: MOVED})
+    path.write_text(path.read_text().replace(',\n  "2"', ', "2"'))
+    assert GivenSolve(path, (2,)).alignment(2).points == 7
