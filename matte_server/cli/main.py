@@ -133,13 +133,22 @@ def main(arguments: Sequence[str] | None = None, interruption: Interruption | No
         _complete()
     interruption = interruption or Interruption()
     try:
-        return _run(words, interruption)
-    except KeyboardInterrupt:
-        return _interrupted()
+        return _ended(words, interruption)
     except BrokenPipeError:
         # Whoever read the output, such as "head", has enough. Python must not try to flush the rest at its end.
         console.lead_to_nothing(sys.stdout, sys.stderr)
         return console.PIPE_CLOSED
+
+
+def _ended(words: list[str], interruption: Interruption) -> int:
+    """The exit code of one command, also of one that fails. Raises ``BrokenPipeError`` where nobody reads what it
+    says, be it an error."""
+    try:
+        return _run(words, interruption)
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:
+        raise
     except Exception as error:
         # Many a library turns an interruption into an error of its own.
         code = _interrupted() if interruption.was_asked_for else _failed(error)

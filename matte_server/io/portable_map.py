@@ -33,11 +33,12 @@ def refuse_misread(path: Path, label: str) -> None:
         )
     if not (header := _HEADER.match(head)):
         return
-    if header[1] in _FLOATS and not _is_factor(_number(header[4])):
+    if not _is_factor(_number(header[4])):
+        unit = "scale" if header[1] in _FLOATS else "largest code"
         raise MatteError(
             "unreadable",
-            f"{label} cannot be read: its header multiplies all light by {_number(header[4]):g}.",
-            "Write it again with the scale -1.0 or 1.0, or convert it to an EXR.",
+            f"{label} cannot be read: its header states the {unit} {_number(header[4]):g}.",
+            "Write it again (floats with the scale -1.0 or 1.0), or convert it to an EXR.",
         )
     if header[5] == b"\r" and path.stat().st_size == header.end() + 1 + _data_size(header):
         raise MatteError("unreadable", f"{label} cannot be read: CR and LF end its header, not LF alone.", _BINARY)

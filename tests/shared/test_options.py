@@ -63,6 +63,8 @@ def test_only_what_differs_travels() -> None:
         ({"model": list(range(9999))}, r"model must be text, not \[0, 1, .{53}\.$"),
         ({"precision": "m" * 9999}, "not 'm{59}\\.$"),
         ({"region": "m" * 9999}, "whole pixels, not 'm{59}\\.$"),
+        ({"despeckle": 10**200}, r"despeckle must lie in 0 to 1e\+06, not 10{59}\.$"),
+        ({"region": "1 2 0 " + "4" * 99}, r"height above 0, not '1 2 0 4{53}\.$"),
         ({"region": "0 " * 9 + "m" * 9999}, "whole pixels, not '(0 ){9}m{41}\\.$"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -128,6 +129,11 @@ def test_streams_that_cannot_be_written_to(make_shot: Callable[..., ShotFiles], 
     assert b"Traceback" not in ended.stderr + ended.stdout
     is_made = Path(shot.matte.replace("####", "1001")).is_file()
     assert is_made or ends == console.PIPE_CLOSED
+
+
+def test_an_error_that_nobody_reads_is_not_that_frames_failed() -> None:
+    script = f"set -o pipefail; {shlex.quote(sys.executable)} -m matte_server matte no.exr 2>&1 | true"
+    assert subprocess.run(["bash", "-c", script], check=False).returncode == console.PIPE_CLOSED
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists them")

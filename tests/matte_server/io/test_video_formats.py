@@ -144,6 +144,7 @@ def test_the_xyz_of_digital_cinema_is_refused() -> None:
         (16, 9, "Rec.2100-PQ - Display"),
         (16, 2, "Rec.2100-PQ - Display"),
         (18, 9, "Rec.2100-HLG - Display"),
+        (18, 2, "Rec.2100-HLG - Display"),
         (2, 9, "Rec.1886 Rec.2020 - Display"),
         (1, 1, "Gamma 2.4 Rec.709 - Texture"),
     ],
