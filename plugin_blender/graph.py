@@ -150,7 +150,6 @@ def _show_in_linked(image: Any, first: Path) -> None:
     sequence. What is changed in that here is not saved."""
     if image is not None:
         image.filepath = str(first)
-        image.reload()
 
 
 def show_nothing(node: Any) -> None:

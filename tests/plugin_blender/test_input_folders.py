@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -25,6 +26,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+def no_locks(*_: object) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
 def test_what_a_killed_process_left_is_removed_and_what_is_used_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -41,6 +46,10 @@ def test_what_a_killed_process_left_is_removed_and_what_is_used_stays(
     assert left.is_dir(), "one that is new may belong to a process that has not locked it yet"
     for folder in tmp_path.iterdir():
         os.utime(folder, (0, 0))
+    with monkeypatch.context() as without_locks:
+        without_locks.setattr("fcntl.flock", no_locks)
+        InputFolder().cleanup()
+    assert left.is_dir(), "where nothing can be locked, nothing is known to be left"
     monkeypatch.setattr(input_folders, "_ROOM", 1 << 62)
     third = InputFolder()
     assert Path(third.name).parent == Path(tempfile.gettempdir()), "what others left may be why memory has no room"

@@ -144,15 +144,16 @@ def copied_scene(place: Path) -> None:
 
 def linked(place: Path) -> None:
     """A linked scene's results lie beside the file that it is linked from."""
-    from plugin_blender import planning
+    from plugin_blender import graph, planning
 
     bpy.ops.wm.read_homefile(use_empty=True)
     (place / "library").mkdir()
     bpy.ops.wm.save_as_mainfile(filepath=str(place / "library" / "user.blend"))
     with bpy.data.libraries.load(str(place / "shot.blend"), link=True) as (_, wanted):
         wanted.scenes = ["Scene"]
-    planning.refresh_all()
     scene, node = node_now()
+    assert Path(graph.shown_file(node)).is_relative_to(place / "cleanplate"), "as it lies beside the library"
+    planning.refresh_all()
     assert scene.library and fresh(scene, node) == (1, 2, 3, 4), planning.plan_of(scene, node).folder
     assert not (place / "library" / "cleanplate").exists()
     linked_node_keeps_up(place, scene, node)
@@ -197,7 +198,13 @@ def linked_node_keeps_up(place: Path, scene: Any, node: Any) -> None:
     assert shown() != first and stage.shown_alpha(scene, 2) == 0.0 < solved
     node.matte.erode = 0.0
     assert shown() == first and stage.shown_alpha(scene, 2) == solved
+    result = planning.plan_of(scene, node).result(2)
+    result.rename(place / "away.exr")
+    assert shown() == first and stage.shown_alpha(scene, 2) == 0.0
+    (place / "away.exr").rename(result)
+    assert shown() == first and stage.shown_alpha(scene, 2) == solved, "it has come since"
     handlers.on_undo_begin()
+    assert graph.shown_file(node) == first, "no step of the undo has another"
     handlers.on_undo()
     assert graph.shown_file(node) == first and stage.shown_alpha(scene, 2) == solved
     clean = node.inputs["Clean Plate"].links[0].from_socket

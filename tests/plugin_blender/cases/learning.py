@@ -183,6 +183,11 @@ def stale(place: Path, scene: Any, node: Any) -> None:
     def unusable() -> set[int]:
         return set(dict(key_frames.unusable(node, planning.plan_of(scene, node))))
 
+    colours = node.inputs["Plate"].links[0].from_node.image.colorspace_settings
+    before, colours.name = colours.name, "sRGB"
+    assert unusable() == {1, 3}, "other pictures of the same files"
+    colours.name = before
+    assert unusable() == set()
     os.utime(plate, ns=(facts.st_atime_ns, facts.st_mtime_ns + 10**9))
     assert unusable() == {3}, "until somebody has read it"
     started = Learning(scene, node)
