@@ -74,7 +74,7 @@ def start(
             return earlier
         log = state.with_suffix(".log")
         token = uuid.uuid4().hex
-        with _writing(state):
+        with _writing("log", log):
             log_file = log.open("wb")
         with log_file:
             process = _serve(log_file, arguments, token)
@@ -91,7 +91,7 @@ def start(
 def _held(state: Path) -> Iterator[None]:
     """Lets one process at a time write ``state``. Raises ``MatteError`` where none can, before a server is started
     that nobody would find again."""
-    with _writing(state):
+    with _writing("state file", state):
         state.parent.mkdir(parents=True, exist_ok=True)
         if state.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -105,14 +105,14 @@ def _held(state: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _writing(state: Path) -> Iterator[None]:
-    """Says in a sentence why ``state``, or what lies beside it, cannot be written."""
+def _writing(kind: str, path: Path) -> Iterator[None]:
+    """Says in a sentence why the state file, or what lies beside it, cannot be written."""
     try:
         yield
     except OSError as error:
         raise MatteError(
             "cannot_write",
-            f"The state file {state} cannot be written: {disk_words(error)}",
+            f"The {kind} {path} cannot be written: {disk_words(error)}",
             "Name a file with --state in a folder that has room and that this user may write to.",
         ) from None
 
@@ -130,7 +130,7 @@ def _ready_server(
         token=token,
         log=str(log),
     )
-    with _writing(state):
+    with _writing("key file", keys):
         write_private(keys, ready.client_keys)
     _write(state, resident)
     return resident
@@ -226,5 +226,5 @@ def _process(resident: ResidentServer) -> psutil.Process | None:
 
 
 def _write(state: Path, resident: ResidentServer) -> None:
-    with _writing(state):
+    with _writing("state file", state):
         write_atomically(str(state), json.dumps(asdict(resident)).encode())

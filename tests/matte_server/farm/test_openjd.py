@@ -286,8 +286,9 @@ def test_a_state_that_a_full_disk_cuts_is_one_sentence(
     (tmp_path / "state.log").mkdir()
     assert cli(["farm", "start", "--state", str(state), "--device", "cpu"]) == 2
     lines = capsys.readouterr().err.splitlines()
-    for said, reason in zip(lines, ("File too large", "Is a directory"), strict=True):
-        assert said.startswith(f"error (cannot_write): The state file {state} cannot be written: ")
+    reasons = (f"state file {state}", "File too large"), (f"log {tmp_path / 'state.log'}", "Is a directory")
+    for said, (file, reason) in zip(lines, reasons, strict=True):
+        assert said.startswith(f"error (cannot_write): The {file} cannot be written: ")
         assert f"{reason}. Name a file with --state" in said
     assert [path.name for path in tmp_path.iterdir()] == ["state.log"]
 
