@@ -56,15 +56,23 @@ def test_what_was_rendered_of_a_precomp_counts_where_it_is_shown(kind: str, lone
         overwrite(shot / f"{name}.0001.exr")
         return [frame for frame, one in before.items() if key(frame) != one]
 
+    def inside() -> set[str]:
+        """The nodes inside that count."""
+        return {one.name() for one in sources.sources_of(node).upstream.nodes} - {precomp.name()}
+
+    everything = {"Output1", "Read1", "Write_other", "Write_plate"}
+    assert inside() == everything
     assert not changes("plate"), "its nodes are shown"
     precomp["reading"].setValue(True)
     assert changes("plate") == [1] and not changes("other") and not key()[1]
+    assert inside() == everything, "no document says which Write it takes"
     precomp["output"].setValue("Write_other")
     assert not changes("other")
     precomp["useOutput"].setValue(True)
     assert changes("other") == [1] and not changes("plate")
+    assert inside() == {"Write_other"}
     precomp["output"].setValue("Nowhere")
-    assert changes("plate") == [1], "there is no such node"
+    assert changes("plate") == [1] and inside() == everything, "there is no such node"
     for name in ("plate", "other"):
         nuke.delete(host.inner(precomp, f"Write_{name}"))
     assert key()[1], "no node says which file that is"
@@ -118,6 +126,9 @@ def test_nodes_that_no_picture_depends_on_do_not_count(kind: str, bench: Contrac
     host.set_value(control, "white", 3.0)
     assert looked_at(window, bench, node).startswith("stale"), "an expression leads there"
     host.set_value(control, "white", 1.0)
+    host.set_value(control, "black", 0.5)
+    assert looked_at(window, bench, node).startswith("stale"), "a node that is named counts as a whole"
+    host.set_value(control, "black", 0.0)
     for knob, now, before in (
         (shown["reading"], False, True),
         (merge["disable"], False, True),
