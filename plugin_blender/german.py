@@ -68,6 +68,7 @@ WORDS = {
     "Open the folder of this node's results": "Den Ordner mit den Ergebnissen dieses Nodes öffnen",
     "Package": "Paket",
     "Pictures": "Bildinhalt",
+    "Files Seen": "Gesehene Dateien",
     "Remove Key Frame": "Schlüsselbild entfernen",
     "Remove Server": "Server entfernen",
     "Rendering": "Es wird gerendert",
