@@ -157,8 +157,9 @@ def test_a_signal_that_ends_a_server_ends_all_of_it(name: str) -> None:
     number = getattr(signal, name)
 
     def by_default() -> None:
-        """A job in the background hands on that it ignores the signal, and the server would keep to that."""
-        signal.signal(number, signal.SIG_DFL)
+        """A job in the background hands on that it ignores some, and the server would keep to that."""
+        for each in _ENDS:
+            signal.signal(getattr(signal, each), signal.SIG_DFL)
 
     with _starting(preexec_fn=by_default) as (process, _):
         below = _below(process)
