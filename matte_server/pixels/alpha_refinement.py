@@ -19,7 +19,7 @@ from .alpha_deviation import AlphaDeviation
 from .box import box_mean
 from .coarse_grid import CoarseGrid
 from .difference import grain_at, grain_of
-from .foreground import near_colour, partial_places
+from .foreground import model_colour, near_colour, partial_places
 from .local_light import local_light
 from .strips import strips
 
@@ -95,12 +95,12 @@ def refined_alpha(
         part = places[some]
         here, before = light.at(part), cover[:, part]
         matched = behind[:, part] * here.gain
-        near = near_colour(here.subject, estimate, part, before)
+        told = model_colour(estimate, part)
         pixels = _Pixels(
             plate=seen[:, part],
             clean=matched,
-            near=near,
-            apart=_apart(here.subject, estimate, part),
+            near=near_colour(here.subject, told, before),
+            apart=torch.zeros_like(matched) if told is None else (here.subject - told).abs(),
             noise=torch.maximum(here.noise(matched), _GRAINS * grain_at(grain, matched.clamp(max=_WHITE))),
             alpha=before,
             deviation=_prior(before, expected_error.at(part)),
@@ -115,10 +115,6 @@ def refined_alpha(
 def _prior(alpha: Tensor, expected_error: Tensor) -> Tensor:
     middle = (4.0 * alpha * (1.0 - alpha)).clamp(min=0.0).sqrt()
     return _SURE + _MIDDLE * middle + _EXPECTED * expected_error
-
-
-def _apart(carried: Tensor, estimate: CoarseGrid | None, places: Tensor) -> Tensor:
-    return torch.zeros_like(carried) if estimate is None else (carried - estimate.at(places).clamp(min=0.0)).abs()
 
 
 def _updated(pixels: _Pixels) -> tuple[Tensor, Tensor, Tensor]:

@@ -106,13 +106,17 @@ def _partial_on_cpu(alpha: Tensor, coverage: Tensor | None) -> npt.NDArray[np.in
     return np.concatenate(found)
 
 
-def near_colour(extended: Tensor, estimate: CoarseGrid | None, places: Tensor, alpha: Tensor) -> Tensor:
-    """The colour that the subject probably has at ``places``, 3 x N: ``extended``, the subject's colour carried
-    there from around, blended with the model's ``estimate``. Where ``alpha``, 1 x N, is small a model has seen
-    little but the clean plate, so its colour counts for less."""
-    if estimate is None:
-        return extended
-    return torch.lerp(extended, estimate.at(places).clamp(min=0.0), _MODEL * alpha.pow(1 / 3))
+def model_colour(estimate: CoarseGrid | None, places: Tensor) -> Tensor | None:
+    """The colour that the model sees at ``places``, 3 x N, without negative light; None where it has no
+    ``estimate``."""
+    return None if estimate is None else estimate.at(places).clamp(min=0.0)
+
+
+def near_colour(extended: Tensor, told: Tensor | None, alpha: Tensor) -> Tensor:
+    """The colour that the subject probably has at N places, 3 x N: ``extended``, the subject's colour carried there
+    from around, blended with ``told``, the model's (:func:`model_colour`). Where ``alpha``, 1 x N, is small a model
+    has seen little but the clean plate, so its colour counts for less."""
+    return extended if told is None else torch.lerp(extended, told, _MODEL * alpha.pow(1 / 3))
 
 
 def foreground_of(
@@ -136,7 +140,7 @@ def foreground_of(
     for some in strips(len(places), 1, places.device):
         part = places[some]
         own, behind, cover = (each[:, part] for each in pictures)
-        near = near_colour(pixels[:, part], estimate, part, cover)
+        near = near_colour(pixels[:, part], model_colour(estimate, part), cover)
         spread = _deviation(cover, None if deviation is None else deviation.at(part))
         pixels[:, part] = _solve_pixels(own, behind, cover, near, spread, grain)
     return whole
