@@ -1,4 +1,5 @@
-"""Makes a whole frame of one with two fields, with FFmpeg's filter bwdif (Bob Weaver deinterlacing)."""
+"""Says which frames have two fields, and makes whole ones of them with FFmpeg's filter bwdif (Bob Weaver
+deinterlacing)."""
 
 from __future__ import annotations
 
@@ -8,10 +9,31 @@ from typing import Any
 import av
 import av.filter
 
+_WITHOUT_FIELDS = frozenset(
+    (
+        *("qtrle", "png", "mjpeg", "jpeg2000", "huffyuv", "ffvhuff", "hap", "r10k", "r210"),
+        *("8bps", "bmp", "cinepak", "dpx", "exr", "msrle", "rpza", "sgi", "smc", "targa", "tiff"),
+    )
+)
+"""Codecs whose pictures do not say that they have two fields: there the container is believed. Of other codecs it
+is not, for their decoders mark each picture."""
+# The container's order of fields (FFmpeg's AVFieldOrder) -> which one is shown first, in bwdif's words. 4 and 5 are
+# stored in the other order.
+_ORDERS = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
 
-def deinterlaced(frames: Sequence[Any], index: int) -> Any:
+
+def field_order(frame: Any, context: Any) -> str:
+    """Which field of PyAV's ``frame`` is shown first: "tff" for the top one, "bff" for the bottom one, or "auto"
+    where the frame says it. Empty where nothing says that it has two. ``context``: of the track's decoder."""
+    if frame.interlaced_frame:
+        return "auto"
+    return _ORDERS.get(int(context.field_order), "") if context.name in _WITHOUT_FIELDS else ""
+
+
+def deinterlaced(frames: Sequence[Any], index: int, order: str) -> Any:
     """The frame at ``index``, deinterlaced. ``frames`` are PyAV's, one to three in the order shown: with those
-    before and after it, if there are any. The first field's moment is kept."""
+    before and after it, if there are any. The moment of the field that is shown first is kept; ``order``: as
+    :func:`field_order` returns it."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frames[0].width,
@@ -19,7 +41,7 @@ def deinterlaced(frames: Sequence[Any], index: int) -> Any:
         format=frames[0].format,
         time_base=frames[0].time_base,
     )
-    bwdif, sink = graph.add("bwdif", "mode=send_frame:parity=auto:deint=all"), graph.add("buffersink")
+    bwdif, sink = graph.add("bwdif", f"mode=send_frame:parity={order}:deint=all"), graph.add("buffersink")
     source.link_to(bwdif)
     bwdif.link_to(sink)
     graph.configure()

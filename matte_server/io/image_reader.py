@@ -30,6 +30,7 @@ from .image_file import (
     temporary_picture,
     unreadable,
 )
+from .jpeg import JPEG_MAGIC, first_picture, refuse_unsaid_inks
 from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
 from .png_chunks import ANIMATION, PNG_SIGNATURE, exif_after_pixels, png_is_cut
@@ -68,6 +69,7 @@ _BEGINNINGS = (
 )
 _CAMERA_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")
 _SEVERAL = "The file holds several pictures, and the first one was read."
+_GAIN_MAP = "The file holds a gain map, which makes an HDR picture of its SDR one; the SDR picture was read."
 _STORED_IN_INKS = 5
 """PhotometricInterpretation of TIFFs in CMYK or other inks. OpenImageIO makes RGB of CMYK alone."""
 _SINGLE_COLOURS = ("r", "g", "b", "i")
@@ -122,14 +124,27 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
     if layer:
         raise only_exrs_have_layers(label, layer)
     try:
-        if (padded := with_padding(path)) is None:
+        plain, warnings = _plainer(path, head, label)
+        if plain is None:
             return _read_raster(path, head, label, limits)
-        with temporary_picture(".dpx") as copy:
-            copy.write_bytes(padded)
-            return _read_raster(copy, head, label, limits)
+        with temporary_picture(path.suffix) as copy:
+            copy.write_bytes(plain)
+            image = _read_raster(copy, head, label, limits)
+            return replace(image, warnings=(*warnings, *image.warnings))
     except (UnicodeDecodeError, RuntimeError):
         # OpenImageIO's Python module raises these on texts that are not UTF-8 and on impossible attributes.
         raise unreadable(path, label, "its header is damaged") from None
+
+
+def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[str, ...]]:
+    """The bytes of a still that OpenImageIO reads right where it does not so with the file itself, else None; and
+    what these leave out. Raises ``MatteError`` as :func:`refuse_unsaid_inks` does."""
+    if not head.startswith(JPEG_MAGIC):
+        return with_padding(path), ()
+    data = path.read_bytes()
+    refuse_unsaid_inks(data, label)
+    alone = first_picture(data)
+    return alone, () if alone is None else (_GAIN_MAP,)
 
 
 def _refuse_unsupported(head: bytes, label: str) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from ..core.image import Image
 from ..core.window import Window
 from ..errors import MatteError
-from .deinterlace import deinterlaced
+from .deinterlace import deinterlaced, field_order
 from .display_matrix import orientation_of
 from .exr_header import RawAttribute
 from .file_colour import h273_space
@@ -169,11 +169,11 @@ class VideoReader:
 
     def _picture(self, number: int) -> Image:
         frame, index = self._decoder.frame(number - 1), number - 1
-        is_interlaced, changes = bool(frame.interlaced_frame), self._changes(frame, index)
-        if is_interlaced and self._deinterlaces:
-            frame = self._deinterlaced(frame, index)
+        order, changes = field_order(frame, self._decoder.stream.codec_context), self._changes(frame, index)
+        if order and self._deinterlaces:
+            frame = self._deinterlaced(frame, index, order)
         mends = {(True, False): (_INTERLACED,), (False, True): (_NOT_INTERLACED,)}
-        warnings = [*mends.get((is_interlaced, self._deinterlaces), ()), *self._decoder.damage.doubts(index)]
+        warnings = [*mends.get((bool(order), self._deinterlaces), ()), *self._decoder.damage.doubts(index)]
         if self._decoder.has_equal_tracks:
             warnings.append(_EQUAL_TRACKS)
         warnings += changes
@@ -184,12 +184,12 @@ class VideoReader:
             warnings.append(_NO_TIMECODE.format(self.facts.timecode))
         return replace(image, warnings=tuple(warnings))
 
-    def _deinterlaced(self, frame: Any, index: int) -> Any:
+    def _deinterlaced(self, frame: Any, index: int, order: str) -> Any:
         """A picture without its second moment. Those beside it that have another size say nothing of it."""
         places = range(max(index - 1, 0), min(index + 2, self.facts.frames))
         around = {near: self._decoder.frame(near) for near in places}
         near = [at for at, each in around.items() if (each.width, each.height) == (frame.width, frame.height)]
-        return deinterlaced([around[at] for at in near], near.index(index))
+        return deinterlaced([around[at] for at in near], near.index(index), order)
 
     def _changes(self, frame: Any, index: int) -> list[str]:
         """A sentence for each way in which a picture is not as the first one."""

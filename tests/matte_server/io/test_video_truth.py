@@ -481,6 +481,32 @@ def test_interlaced_video_is_said_and_made_whole_on_request(tmp_path: Path, firs
     assert np.allclose(bars, [[0.5, 0.5], [0.8, 0.2]], atol=0.05)
 
 
+@pytest.mark.parametrize("order", ["tt", "bb"])
+@pytest.mark.parametrize(("codec", "pixels"), [("qtrle", "rgb24"), ("png", "rgb24"), ("mjpeg", "yuvj444p")])
+def test_fields_that_the_container_alone_states(tmp_path: Path, codec: str, pixels: str, order: str) -> None:
+    """As After Effects writes QuickTime Animation in fields: the pictures of these codecs do not say it."""
+    path, earlier = tmp_path / "i.mov", 0 if order == "tt" else 1
+    still = np.full((64, 96, 3), 0.2)
+    picture = still.copy()
+    picture[earlier::2, FIRST_BAR : FIRST_BAR + 10] = 0.8
+    picture[1 - earlier :: 2, SECOND_BAR : SECOND_BAR + 10] = 0.8
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=25, options={"field_order": order})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, pixels
+        for each in (still, picture, still):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(files.whole(each), "rgb24")))
+        container.mux(stream.encode(None))
+    (track,) = (each for each in MediaInfo.parse(str(path)).tracks if each.track_type == "Video")
+    assert track.scan_order == {"tt": "TFF", "bb": "BFF"}[order]
+    with VideoReader(path) as reader:
+        assert "interlaced" in " ".join(reader.read(2).warnings)
+    with VideoReader(path, deinterlace=True) as reader:
+        whole = reader.read(2)
+    assert whole.warnings == ()
+    bars = [float(whole.pixels[8:-8, place + 3 : place + 7, 1].mean()) for place in (FIRST_BAR, SECOND_BAR)]
+    assert np.allclose(bars, [0.8, 0.2], atol=0.05)  # as above
+
+
 def test_deinterlacing_leaves_a_video_that_is_not_marked(tmp_path: Path) -> None:
     long_gop(tmp_path / "a.mp4")
     with VideoReader(tmp_path / "a.mp4", deinterlace=True) as reader, VideoReader(tmp_path / "a.mp4") as plain:

@@ -1,0 +1,84 @@
+"""Gain maps of JPEGs, as OpenImageIO and phones write them, and inks whose meaning is not said."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+from PIL import Image as PillowImage
+
+from matte_server.errors import MatteError
+from matte_server.io import exr
+from matte_server.io.jpeg import first_picture
+from tests.matte_server import picture_files as files
+
+SIZE = (48, 64)
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def with_gain_map(path: Path) -> None:
+    """Light of 0 to 5, by OpenImageIO's own writer."""
+    rows, columns = np.mgrid[0 : SIZE[0], 0 : SIZE[1]] / 50.0
+    light = np.stack([4.0 * columns, 4.0 * rows, columns + rows], -1).astype(np.float32)
+    spec = oiio.ImageSpec(SIZE[1], SIZE[0], 3, "half")
+    spec.attribute("jpeg:ultrahdr", 1)
+    spec.attribute("oiio:ColorSpace", "lin_rec709_scene")
+    writer: Any = oiio.ImageOutput.create(str(path))
+    assert writer.open(str(path), spec) and writer.write_image(light) and writer.close()
+    reader: Any = oiio.ImageInput.open(str(path))
+    assert reader.spec().format == oiio.TypeDesc("half"), "OpenImageIO applies none"
+
+
+def test_the_picture_without_its_gain_map_is_read(tmp_path: Path) -> None:
+    """As Pillow, Blender's and other readers show it; with it, its light would be decoded as if it were sRGB."""
+    path = tmp_path / "phone.jpg"
+    with_gain_map(path)
+    found, base = exr.read_image(path), np.asarray(PillowImage.open(path)) / 255.0
+    assert found.channels == ("R", "G", "B") and not found.premultiplied
+    assert np.allclose(found.pixels, base, atol=1e-6)  # float32 of whole 255ths
+    assert found.warnings == (
+        "The file holds a gain map, which makes an HDR picture of its SDR one; the SDR picture was read.",
+    )
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize(
+    "mark",
+    [
+        segment(0xE1, b'http://ns.adobe.com/xap/1.0/\0<x hdrgm:Version="1.0"/>'),
+        segment(0xE2, b"urn:iso:std:iso:ts:21496:-1\0\0\0\0\0"),
+    ],
+)
+def test_where_the_first_picture_ends(tmp_path: Path, mark: bytes, progressive: bool) -> None:
+    """Behind all of its scans, whose data hold stuffed and restart markers; each of both marks is one."""
+    path = tmp_path / "a.jpg"
+    code = np.random.default_rng(2).random((*SIZE, 3))
+    files.pillow(path, code, quality=100, progressive=progressive, restart_marker_blocks=3)
+    alone = path.read_bytes()
+    assert b"\xff\x00" in alone and b"\xff\xd1" in alone
+    assert first_picture(alone) is None
+    marked = alone[:2] + b"\xff" + mark + alone[2:]  # 255 may fill the gap before a marker
+    assert first_picture(marked + alone) == marked
+    assert first_picture(marked[:-2]) == marked[:-2]  # without its end
+
+
+def test_cmyk_without_adobes_segment_is_refused(tmp_path: Path) -> None:
+    """Adobe's inks are stored inverted, others are not; Pillow writes that segment, and inverts."""
+    path = tmp_path / "a.jpg"
+    code = np.full((*SIZE, 3), (0.75, 0.5, 0.25))
+    PillowImage.fromarray(files.whole(code)).convert("CMYK").save(path, quality=100)
+    assert np.allclose(
+        exr.read_image(path).pixels, code, atol=0.02
+    )  # two rounded products, and JPEG's own rounding
+    data = path.read_bytes()
+    at = data.index(b"\xff\xee")
+    path.write_bytes(data[:at] + data[at + 16 :])
+    with pytest.raises(MatteError, match="does not say whether 0 means no ink"):
+        exr.read_image(path)
