@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -36,7 +36,7 @@ from .sources import NodeSources, SourceKeys, sources_of
 
 _KEYS = " keys"
 """What follows the name of a node where the files of its key frames are read; no node's name has a space."""
-_UNCLEAR = (LinkError, KeyError, RuntimeError, OSError)
+UNCLEAR = (LinkError, KeyError, RuntimeError, OSError)
 """What keeps a check from an answer: a setting that is refused, a node that was taken apart, Nuke's own errors,
 such as an expression or TCL that cannot be evaluated, and a disk that is not there."""
 
@@ -120,13 +120,13 @@ class ShownResult:
         views = host.views()
         hashed = (frame,) if with_hashes else ()
         keys = SourceKeys(self._sources, self._options, hashed).keys((frame,), views)
-        found = [self._compared(manifest.read(self._folder, *at), key) for at, key in keys.items()]
+        found = [self._compared(frame, manifest.read(self._folder, *at), key) for at, key in keys.items()]
         return next((one for one in found if one.text != UP_TO_DATE), found[0])
 
-    def _compared(self, record: Optional[manifest.Record], key: FrameKey) -> ResultState:
+    def _compared(self, frame: int, record: Optional[manifest.Record], key: FrameKey) -> ResultState:
         """A frame in one view; ``record`` is of its result, and ``key`` what it would be made from now."""
         if record is None or (not record.code and not self._has_result(record)):
-            return ResultState(usable=False, text=f"frame {host.current_frame()} is not processed")
+            return ResultState(usable=False, text=f"frame {frame} is not processed")
         if record.code:
             return ResultState(usable=False, text=f"frame {record.frame} failed: {record.message}")
         compare_hashes = not host.uses_proxy()
@@ -156,10 +156,10 @@ class ShownResult:
         frames = self.frames() if found.usable else found
         return self._with_makers(found if frames.text == UP_TO_DATE else frames)
 
-    def current_frame(self, with_hashes: bool) -> ResultState:
-        """Everything of the current frame."""
+    def frame(self, frame: int, with_hashes: bool) -> ResultState:
+        """Everything of one frame. Nuke's hashes are known for the current one only."""
         found = self.settings()
-        return self._with_makers(self.at(host.current_frame(), with_hashes) if found.usable else found)
+        return self._with_makers(self.at(frame, with_hashes) if found.usable else found)
 
     def _with_makers(self, found: ResultState) -> ResultState:
         if not found.usable or not self.makers.text:
@@ -191,13 +191,13 @@ def look_again(node: host.Node, is_new: bool = False) -> bool:
     settle_id(node)
     try:
         sources: Optional[NodeSources] = sources_of(node)
-    except _UNCLEAR:
+    except UNCLEAR:
         sources = None
     _note_script(node)
     if not is_new and not status_basis.changed(node, sources):
         return False
     if sources is not None:
-        with contextlib.suppress(*_UNCLEAR):  # the check below says it
+        with contextlib.suppress(*UNCLEAR):  # the check below says it
             result_read.follow_settings(node, sources)
     check(node, deep=False, sources=sources)
     return True
@@ -205,7 +205,7 @@ def look_again(node: host.Node, is_new: bool = False) -> bool:
 
 def _note_script(node: host.Node) -> None:
     if host.has_window():  # a farm writes nothing where it only renders
-        with contextlib.suppress(*_UNCLEAR):
+        with contextlib.suppress(*UNCLEAR):
             result_read.note_script(node)
 
 
@@ -231,8 +231,8 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
         if unread and host.has_window():
             _comparison.want(f"{host.full_name(node)}{_KEYS}", unread)
         shown = ShownResult(node, sources)
-        found = shown.current_frame(with_hashes=True) if deep else shown.whole()
-    except _UNCLEAR as error:
+        found = shown.frame(host.current_frame(), with_hashes=True) if deep else shown.whole()
+    except UNCLEAR as error:
         found = ResultState(usable=False, text=words_of(error))
     tell(node, found.text)
     status_basis.note(node, sources)
@@ -251,47 +251,3 @@ def _check_again(name: str) -> None:
 
 
 _comparison = BackgroundComparison(_compared)
-
-
-# -- guarded renders
-
-_guarded: dict[str, list[tuple[host.Node, ShownResult]]] = {}
-"""The guarded nodes upstream of each Write that renders now, by the Write's name. A render cannot change the graph,
-so it is walked once for each render, not for each frame."""
-
-
-def render_begins(write: host.Node) -> None:
-    """A Write begins to render: whatever was seen in an earlier render is forgotten."""
-    _guarded.pop(host.full_name(write), None)
-
-
-render_ended = render_begins
-
-
-def _as_seen_from(write: host.Node, node: host.Node) -> Iterator[ShownResult]:
-    """A node's result, compared with what feeds the node in a render: a group with Graph Scope Variables on the way
-    there changes them upstream."""
-    for scope in host.scopes_from(write, node):
-        yield ShownResult(node, sources_of(node, scope), waits=True)
-
-
-def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
-    """The guarded nodes upstream of a Write, each with the state of the frame that is rendered now. Compares
-    settings, graph and files alone: Nuke must not validate nodes while it renders. Says nothing on the nodes, and
-    nothing of one that the picture does not depend on, as behind another Write that reads its render."""
-    name = host.full_name(write)
-    if name not in _guarded:
-        chosen = [node for node in ours() if setting(node, "guard") and host.depends_on(write, node)]
-        busy = [(node, ResultState(usable=False, text=state(node))) for node in chosen if running(node)]
-        yield from busy
-        try:
-            _guarded[name] = [(node, shown) for node in chosen for shown in _as_seen_from(write, node)]
-        except _UNCLEAR as error:
-            yield from ((node, ResultState(usable=False, text=words_of(error))) for node in chosen[:1])
-            return
-    for node, shown in [*_guarded[name]]:
-        found = shown.current_frame(with_hashes=False)
-        if found.usable or host.shows(write, node):
-            yield node, found
-        else:
-            _guarded[name].remove((node, shown))

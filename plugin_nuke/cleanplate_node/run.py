@@ -12,7 +12,8 @@ from typing import Optional
 from matte_link.sequence import counted
 
 from . import around, graph, host, learning, manifest, other_scripts, overwritten, range_plan, sessions
-from .freshness import check, guarded_states, look_again, note_scripts, render_begins, render_ended
+from .freshness import check, look_again, note_scripts
+from .guarded import guarded_states, render_begins, render_ended
 from .migration import migrate
 from .node_runs import all_running, running
 from .node_state import (

@@ -41,6 +41,10 @@ class SourceFile:
     is_made_by_tcl: bool = False
 
 
+_NEW = SourceFile(pattern="")
+"""As a new Read is."""
+
+
 def frame_file(pattern: str, frame: int, view: str) -> str:
     """The file of one frame and view: ``%04d`` or ``####``, ``%V`` or ``%v``."""
     return _NUMBER.sub(lambda match: _number(match, frame), _in_view(pattern, view))
@@ -166,9 +170,11 @@ class FileStamps:
         if _NUMBER.search(path.name) is None:
             return self._look(str(path))
         is_about_files = file.takes == SAME_FRAME
-        numbered = self._names(file.pattern, view).items()
-        names = sorted(name for number, name in numbered if not is_about_files or _is_in_range(file, number))
-        return [[name, self._look(str(path.parent / name))] for name in names] or None
+        numbered = self._names(file.pattern, view)
+        numbers = [number for number in numbered if not is_about_files or _is_in_range(file, number)]
+        names = sorted(numbered[number] for number in numbers)
+        found: list[Seen] = [[name, self._look(str(path.parent / name))] for name in names]
+        return [*found, *_shown_elsewhere(file, numbers)] or None
 
     def _names(self, pattern: str, view: str) -> dict[int, str]:
         """The names of the files of a sequence that exist, by their numbers."""
@@ -206,6 +212,16 @@ def _names_there(path: Path) -> dict[int, str]:
 
 def _is_in_range(file: SourceFile, frame: int) -> bool:
     return file.frames is None or file.frames[0] <= frame <= file.frames[1]
+
+
+def _shown_elsewhere(file: SourceFile, numbers: Collection[int]) -> list[Seen]:
+    """What a Read shows before and after its range, and for frames within it that have no file, where these are
+    ``numbers`` of those that do. Empty where that is what a new Read shows."""
+    if file.frames is None:
+        return []
+    has_holes = sum(_is_in_range(file, number) for number in numbers) <= file.frames[1] - file.frames[0]
+    shown = (file.before, file.after, file.on_error if has_holes else _NEW.on_error)
+    return [*shown] if shown != (_NEW.before, _NEW.after, _NEW.on_error) else []
 
 
 def _joined(found: Sequence[tuple[SourceFile, Seen]]) -> list[Seen]:

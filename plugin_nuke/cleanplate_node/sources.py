@@ -11,10 +11,11 @@ from matte_link.errors import CancelledError
 from matte_link.options import MatteOptions
 from matte_link.result_key import digest
 from matte_link.seen_files import SeenFile, files_in
+from matte_link.sequence import evenly_spaced
 
 from . import fingerprint, graph, host, range_plan
 from .colour import SentColour
-from .frame_reach import FrameMap, frames_reached
+from .frame_reach import SAME_FRAME, FrameMap, frames_reached
 from .graph_scope import GraphScope
 from .knob_text import all_pairs
 from .neighbours import Footage
@@ -27,6 +28,8 @@ _SAMPLED = (1, 101, 1001)
 """At these frames, whatever the range is, the settings key looks at the knobs that expressions drive. So most
 changes of such a knob get a folder of results of their own, which undo can go back to; the others are seen in the
 keys of frames."""
+_LOOKED_AT = 500
+"""As many frames are looked at, at most, of a knob that any frame of may be seen."""
 _CONVERSIONS = ["colorManagement", "int8Lut", "int16Lut", "logLut", "floatLut"]
 """The project's settings that a Read converts its files by."""
 _QUIET_FRAMES = 10
@@ -52,6 +55,7 @@ class NodeSources:
     _driven: dict[int, str] = field(default_factory=dict)
     _keys: dict[tuple[MatteOptions, tuple[str, ...]], str] = field(default_factory=dict)
     _numbers: dict[tuple[int, int], Optional[float]] = field(default_factory=dict)
+    _ranges: dict[int, Sequence[object]] = field(default_factory=dict)
 
     def settings_key(self, options: NodeOptions) -> str:
         """The name of the folder of the results with these options and sources."""
@@ -83,8 +87,30 @@ class NodeSources:
         if not self.upstream.driven:
             return ""
         if frame not in self._driven:
-            self._driven[frame] = digest([knob.values_at(frame) for knob in self.upstream.driven])
+            self._driven[frame] = digest(
+                [self._values(number, frame) for number in range(len(self.upstream.driven))]
+            )
         return self._driven[frame]
+
+    def _values(self, number: int, frame: int) -> Sequence[object]:
+        """The values of one of the driven knobs at those frames of its node that are seen at a frame."""
+        place, knob = self.upstream.driven[number]
+        maps = self._reached[place] or {SAME_FRAME}  # a node that only an expression names
+        found: list[Sequence[object]] = [knob.values_at(one.at(frame)) for one in sorted(maps, key=FrameMap.order)]
+        if any(one.is_any for one in maps) and isinstance(knob, host.DrivenKnob):
+            found.append(self._over_range(number, place, knob))
+        return found[0] if all(one == found[0] for one in found) else found
+
+    def _over_range(self, number: int, place: int, knob: host.DrivenKnob) -> Sequence[object]:
+        """The values of a knob in the ranges of its node and of the project, any frame of which may be seen: the
+        first one, and each change with its frame, so that a range that has grown changes nothing."""
+        if number not in self._ranges:
+            first, last = range_plan.spans(*host.frame_range(self.upstream.nodes[place]), host.project_range())
+            frames = evenly_spaced(range(first, last + 1), _LOOKED_AT)
+            values = [(frame, knob.values_at(frame)) for frame in frames]
+            changes = [list(now) for before, now in zip(values, values[1:]) if before[1] != now[1]]
+            self._ranges[number] = [values[0][1], *changes] if changes else values[0][1]
+        return self._ranges[number]
 
     @functools.cached_property
     def hashed_with(self) -> str:
@@ -121,13 +147,9 @@ class NodeSources:
                 yield node, {file for each in seen for file in files_in(each.seen)}
 
     def _chosen(self, switch: int, frame: int) -> Optional[float]:
-        """The input that a Switch upstream takes at a frame, by its number; None where Nuke does not tell, or there
-        is no such input. Nuke is asked once for each frame."""
+        """The input that a Switch upstream takes at a frame. Nuke is asked once for each frame."""
         if (switch, frame) not in self._numbers:
-            knob = self.upstream.switches[switch]
-            number = None if knob is None else knob.values_at(frame)[0]
-            last = len(self.upstream.facts[switch].inputs) - 1
-            self._numbers[switch, frame] = number if number is not None and 0 <= number <= last else None
+            self._numbers[switch, frame] = self.upstream.chosen(switch, frame)
         return self._numbers[switch, frame]
 
     def footage(self, options: NodeOptions) -> Footage:
@@ -170,10 +192,11 @@ def sources_of(
 
 
 def _project(facts: Sequence[host.NodeFacts], colour: SentColour) -> tuple[tuple[str, str], ...]:
-    """The project's format, where a node takes it, what Reads are converted by, where one is, and the text of
-    its colour configuration. Those at their defaults are left out."""
+    """The project's format, where a node takes it, what files are converted by, where one is, and the text of
+    the project's colour configuration. Those at their defaults are left out."""
     names = ["format"] if any(one.takes_project_format for one in facts) else []
-    if any(one.kind == "Read" and ("raw", "true") not in all_pairs(one.knobs) for one in facts):
+    readers = (one for one in facts if one.kind == "Read" or one.reads_render)
+    if any(("raw", "true") not in all_pairs(one.knobs) for one in readers):
         names += _CONVERSIONS
     config = config_digest(colour.config)
     return (*host.changed_root_texts(names), *([("OCIO_config", config)] if config else []))

@@ -12,6 +12,7 @@ from cleanplate_node import (
     callbacks,
     freshness,
     graph,
+    guarded,
     host,
     manifest,
     node_runs,
@@ -53,7 +54,7 @@ def test_results_on_a_disk_that_went_away(lonely: ContractBench, window: State) 
     assert lonely.status(node).startswith("stale") or "File name too long" in lonely.status(node)
     write = host.create("Write")
     host.connect(write, 0, node)
-    ((_, found),) = freshness.guarded_states(write)
+    ((_, found),) = guarded.guarded_states(write)
     assert not found.usable
 
 

@@ -105,14 +105,14 @@ def test_a_guarded_render_walks_the_graph_once(
 
     monkeypatch.setattr(knob_text, "words", counted)
     render(node, tmp_path, 1, 5)
-    # 100 Grades, two Reads, and no more for the other four frames. Their texts are those of the press before, which
-    # were taken apart then.
-    assert len(found) == 102 and not read
+    # 100 Grades, two Reads, the node itself, and no more for the other four frames. All texts but the node's are
+    # those of the press before, which were taken apart then.
+    assert len(found) == 103 and all("node_id" in text for text in read)
     found.clear()
     host.set_value(grades[50], "white", 2.0)
     with pytest.raises(RuntimeError, match="stale"):
         render(node, tmp_path, 1, 5)
-    assert len(found) == 103, "the render after it looks again, and whether it depends on the node"
+    assert len(found) == 103, "the render after it looks again"
 
 
 def test_a_check_walks_the_graph_once(bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,3 +141,93 @@ def test_a_render_that_was_cancelled_leaves_nothing_that_is_believed(
     host.set_value(grades[0], "white", 2.0)
     with pytest.raises(RuntimeError, match="stale"):
         render(node, tmp_path, 1, 3)
+
+
+def behind(kind: str, *inputs: nuke.Node, **knobs: object) -> nuke.Node:
+    made = host.create(kind, **knobs)
+    for index, one in enumerate(inputs):
+        host.connect(made, index, one)
+    return made
+
+
+def inside_of_a_group(source: nuke.Node, kind: str, **knobs: object) -> nuke.Node:
+    group = behind("Group", source)
+    with host.inside(group):
+        host.connect(host.create("Output"), 0, behind(kind, host.create("Input"), **knobs))
+    host.connect(group, 0, source)
+    return group
+
+
+def switched(first: nuke.Node, second: nuke.Node, which: str) -> nuke.Node:
+    made = behind("Switch", first, second)
+    made["which"].setExpression(which)
+    return made
+
+
+def refused(bench: ContractBench, last: nuke.Node, frames: range) -> list[int]:
+    """The frames whose render the guard stops."""
+    found = []
+    for frame in frames:
+        try:
+            bench.output(last, frame)
+        except RuntimeError as error:
+            assert "Refuse stale renders" in str(error), error
+            found.append(frame)
+    return found
+
+
+def test_the_guard_looks_at_the_frames_that_are_seen(bench: ContractBench, window: State) -> None:
+    """Frame 1 is stale, 2 and 3 are not, and others are not processed: a FrameHold of a matte needs no others."""
+    shot = bench.shot((1, 2, 3))
+    node = bench.node(shot, 1, 3, guard=True)
+    press(window, bench, node)
+    plain_exr.write(shot / "plate.0001.exr", bench.plate(9, bench.clean()))
+    clean = host.find_read(shot / "clean.exr")
+    later = behind("TimeOffset", node, time_offset=1)
+    seen = {
+        "the same frame": (node, [1, 4]),
+        "one frame before": (later, [1, 2]),
+        "two frames before": (behind("TimeOffset", later, time_offset=1), [1, 2, 3]),
+        "a frame later": (behind("TimeOffset", node, time_offset=-1), [3, 4]),
+        "a good one held": (behind("FrameHold", node, first_frame=2), []),
+        "the stale one held": (behind("FrameHold", node, first_frame=1), [1, 2, 3, 4]),
+        "held behind an offset": (behind("FrameHold", later, first_frame=2), [1, 2, 3, 4]),
+        "two of them": (behind("Dissolve", node, later, which=0.5), [1, 2, 4]),
+        "any of them": (behind("Retime", node, speed=1.0), [1, 2, 3, 4]),
+        "in a group": (inside_of_a_group(node, "FrameHold", first_frame=2), []),
+        "another branch on frames 1 and 2": (switched(clean, node, "frame>2"), [4]),
+        "the branch on frames 1 and 2": (switched(node, clean, "frame>2"), [1]),
+        "a branch of what is held": (behind("FrameHold", switched(clean, node, "frame>2"), first_frame=3), []),
+    }
+    for name, (last, wanted) in seen.items():
+        assert refused(bench, last, range(1, 5)) == wanted, name
+    press(window, bench, node)
+    assert refused(bench, seen["any of them"][0], range(1, 4)) == []
+
+
+def test_a_node_that_is_seen_in_another_view_is_guarded(bench: ContractBench, window: State) -> None:
+    nuke.addView("right")
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1, guard=True)
+    press(window, bench, node)
+    clean = host.find_read(shot / "clean.exr")
+    joined = behind("JoinViews", clean, node, viewassoc="main\nright")
+    bench.output(joined, 1, "right")
+    host.set_value(node, "erode", 2.0)
+    with pytest.raises(RuntimeError, match="stale"):
+        bench.output(joined, 1, "right")
+
+
+def test_a_node_that_only_an_expression_names_is_guarded(bench: ContractBench, window: State) -> None:
+    """No picture leads there, and what the expression takes may be of the node's setting."""
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1, guard=True)
+    press(window, bench, node)
+    grade = behind("Grade", host.find_read(shot / "clean.exr"))
+    switch = behind("Switch", grade, node)
+    bench.output(switch, 1)
+    host.set_value(node, "erode", 2.0)
+    bench.output(switch, 1)
+    grade["white"].setExpression(f"{node.name()}.erode")
+    with pytest.raises(RuntimeError, match="stale"):
+        bench.output(switch, 1)

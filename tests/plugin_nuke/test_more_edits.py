@@ -187,3 +187,92 @@ def test_an_edit_behind_another_one(
     assert comp.keys(FRAME) == known
     edit(comp)
     assert (comp.keys(FRAME) != known) == is_seen
+
+
+def _driven(comp: EditedComp) -> None:
+    """The Grade follows another one, which no pipe leads to."""
+    control = host.create("Grade", name="Control")
+    host.set_key(control, "white", 0, 1.0)
+    host.set_expression(comp.grade, "white", "Control.white")
+
+
+def _keyed_at(frame: int) -> Callable[[EditedComp], None]:
+    """Another value at one frame."""
+
+    def edit(comp: EditedComp) -> None:
+        control = host.find("Control")
+        assert control is not None
+        host.set_key(control, "white", frame, 3.0)
+        host.set_key(control, "white", frame + 1, 1.0)
+
+    return edit
+
+
+def _split(value: float) -> Callable[[EditedComp], None]:
+    """Another value in the right view."""
+
+    def edit(comp: EditedComp) -> None:
+        nuke.addView("right")
+        comp.grade["white"]._split["right"] = value
+
+    return edit
+
+
+def _rendered_plate(raw: bool) -> Callable[[EditedComp], None]:
+    def read(comp: EditedComp) -> None:
+        name = f"{comp.shot.as_posix()}/plate.%04d.exr"
+        host.connect(comp.grade, 0, host.create("Write", file=name, reading=True, raw=raw))
+
+    return read
+
+
+def _hole(comp: EditedComp) -> None:
+    (comp.shot / "plate.0003.exr").unlink()
+
+
+_OFFSET, _HELD = _set("offset", "time_offset", -10), _between("FrameHold", first_frame=12)
+_RETIMED, _PAINTED = _between("Retime", speed=2.0), _between("RotoPaint")
+_LINEAR: Callable[[EditedComp], object] = lambda comp: nuke.root()["floatLut"].setValue("linear")  # noqa: E731
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "is_seen"),
+    [
+        # What an expression says counts at the frame that is seen: 12 is, and 2 is what it is seen at.
+        (_driven, _keyed_at(FRAME), True),
+        (_driven, _keyed_at(12), False),
+        (_then(_driven, _OFFSET), _keyed_at(12), True),
+        (_then(_driven, _OFFSET), _keyed_at(FRAME), False),
+        (_then(_driven, _HELD), _keyed_at(12), True),
+        (_then(_driven, _HELD), _keyed_at(FRAME), False),
+        (_then(_driven, _OFFSET, _HELD), _keyed_at(22), True),
+        (_then(_driven, _RETIMED), _keyed_at(12), True),
+        (_then(_driven, _RETIMED), _set("plate", "last", 9), False),
+        (_then(_driven, _RETIMED), lambda comp: nuke.root()["last_frame"].setValue(120), False),
+        (_then(_driven, _PAINTED), _keyed_at(50), True),
+        (_then(_driven, _PAINTED, _keyed_at(50)), _keyed_at(60), True),
+        # A view of its own.
+        (_then(_driven, _split(1.0)), _split(2.0), True),
+        (_then(_driven, _split(1.0)), _split(1.0), False),
+        # What a Read shows beyond its files, where any frame of it may be seen.
+        (_RETIMED, _set("plate", "before", "black"), True),
+        (_RETIMED, _set("plate", "after", "loop"), True),
+        (_RETIMED, _set("plate", "on_error", "black"), False),
+        (_then(_hole, _RETIMED), _set("plate", "on_error", "black"), True),
+        # A Write that reads converts its file as a Read does.
+        (_rendered_plate(raw=False), _LINEAR, True),
+        (_rendered_plate(raw=True), _LINEAR, False),
+    ],
+)
+def test_an_edit_at_another_frame_or_place(
+    before: Callable[[EditedComp], object], edit: Callable[[EditedComp], object], is_seen: bool, comp: EditedComp
+) -> None:
+    test_an_edit_behind_another_one(before, edit, is_seen, comp)
+
+
+def test_a_constant_expression_has_the_key_that_it_had_before_any_frame_counted(comp: EditedComp) -> None:
+    """Results behind a RotoPaint stay good where what drives a knob upstream does not move."""
+    _driven(comp)
+    plain = comp.keys(FRAME)[2]
+    _PAINTED(comp)
+    assert comp.keys(FRAME)[2] == plain != ""

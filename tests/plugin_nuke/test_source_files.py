@@ -296,7 +296,7 @@ def test_a_text_that_is_the_same_on_every_frame_is_compared_by_its_value(
 
 def test_a_text_whose_tcl_fails_has_no_value(bench: ContractBench, window: State) -> None:
     node = with_slate(bench, "[value root.fps] [nonsense]")
-    (text,) = host.upstream([host.input_of(node, 0)]).driven
+    ((_, text),) = host.upstream([host.input_of(node, 0)]).driven
     assert text.values_at(1) == [None]
 
 
@@ -358,7 +358,7 @@ def test_a_shape_that_follows_another_node(link: str, changed: str, is_seen: boo
     def seen() -> list[list[object]]:
         found = host.upstream([roto])
         assert not any(one.has_text_that_runs for one in found.facts)
-        return [[knob.values_at(frame) for knob in found.driven] for frame in (1, 3)]
+        return [[knob.values_at(frame) for _, knob in found.driven] for frame in (1, 3)]
 
     before = seen()
     assert bool(before[0]) == link.startswith(("parent.", "Tracker", "root.", "Held."))

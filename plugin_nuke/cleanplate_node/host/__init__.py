@@ -112,9 +112,9 @@ from .upstream import (
     DrivenKnob,
     NodeFacts,
     Upstream,
+    between,
     depends_on,
     reads_of_old_copies,
-    shows,
     upstream,
 )
 
@@ -134,6 +134,7 @@ __all__ = [
     "at_frames",
     "before_each_frame",
     "before_each_render",
+    "between",
     "can_reload",
     "cancel_render",
     "changed_root_texts",
@@ -197,7 +198,6 @@ __all__ = [
     "set_key",
     "set_root",
     "set_value",
-    "shows",
     "size",
     "text_as_typed",
     "this_knob",

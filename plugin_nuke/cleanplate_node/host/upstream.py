@@ -17,6 +17,7 @@ from ..source_files import SourceFile
 from .node import Node, changed_knobs, identity, input_of, reads_an_old_copy
 from .read_files import files_of
 from .scopes import scope_around, seen_scopes
+from .script import views
 from .texts import EvaluatedText, is_same_on_every_frame, linked_paths, named_knob, texts_that_run
 from .unseen import reads_render, seen_nodes
 from .walk import inputs_of, outputs_of, visited
@@ -63,14 +64,22 @@ class DrivenKnob:
         if not isinstance(knob, nuke.Array_Knob):
             raise TypeError(f"{knob.name()} is no number.")
         self._knob = knob
+        every = views()
+        self._views = every if len(every) > 1 else ("",)
 
     def values_at(self, frame: int) -> list[Optional[float]]:
-        """The value of each of its fields at a frame, wherever the timeline is; None where the expression fails."""
-        return [self._value(frame, index) for index in range(int(self._knob.arraySize()))]
+        """The value of each of its fields at a frame, wherever the timeline is; None where the expression fails. A
+        knob that was split for views has those of each view."""
+        found = [self._values(frame, view) for view in self._views]
+        return found[0] if all(one == found[0] for one in found) else [value for one in found for value in one]
 
-    def _value(self, frame: int, index: int) -> Optional[float]:
+    def _values(self, frame: int, view: str) -> list[Optional[float]]:
+        return [self._value(frame, index, view) for index in range(int(self._knob.arraySize()))]
+
+    def _value(self, frame: int, index: int, view: str) -> Optional[float]:
         try:
-            return float(self._knob.getValueAt(frame, index))
+            where = (index, view) if view else (index,)
+            return float(self._knob.getValueAt(frame, *where))
         except (RuntimeError, ValueError, TypeError):
             return None
 
@@ -78,17 +87,26 @@ class DrivenKnob:
 @dataclass(frozen=True)
 class Upstream:
     """All ``nodes`` that some nodes depend on, each after its inputs; ``starts`` are their indices, -1 for None.
-    ``driven`` are the knobs upstream whose value is not told by their text, and ``switches``, by the index of their
-    node, those that say which inputs a Switch or Dissolve takes, None where that is not known. Nodes that no
-    picture depends on are not among them; ``unseen`` is the digest of what is known of those, empty where there is
-    none. Nuke's hashes may depend on them."""
+    ``driven`` are the knobs upstream whose value is not told by their text, each with the index of its node, and
+    ``switches``, by that index, those that say which inputs a Switch or Dissolve takes, None where that is unknown.
+    Nodes that no picture depends on are not among them; ``unseen`` is the digest of what is known of those, empty
+    where there is none. Nuke's hashes may depend on them."""
 
     nodes: tuple[Node, ...]
     facts: tuple[NodeFacts, ...]
     starts: tuple[int, ...]
-    driven: tuple[Union[DrivenKnob, EvaluatedText], ...]
+    driven: tuple[tuple[int, Union[DrivenKnob, EvaluatedText]], ...]
     switches: Mapping[int, Optional[DrivenKnob]]
     unseen: str
+
+    def chosen(self, switch: int, frame: int) -> Optional[float]:
+        """The input that a Switch takes at a frame, by its number; None where Nuke does not tell, where views take
+        different ones, or where there is no such input."""
+        knob = self.switches[switch]
+        numbers = [] if knob is None else knob.values_at(frame)
+        number = numbers[0] if len(numbers) == 1 else None
+        last = len(self.facts[switch].inputs) - 1
+        return number if number is not None and 0 <= number <= last else None
 
 
 def upstream(
@@ -116,10 +134,11 @@ def _upstream(
     """Of all nodes the ``seen`` ones, by their indices."""
     place = {-1: -1, **{old: new for new, old in enumerate(seen)}}
     pairs = [(nodes[index], _renumbered(facts[index], place)) for index in seen]
-    driven = [DrivenKnob(node[name]) for node, one in pairs for name in (*one.driven, *one.scoped)]
-    linked = [knob for node, one in pairs for knob in _numbers(node, one.links)]
-    texts = [EvaluatedText(node[name]) for node, one in pairs for name in one.evaluated]
-    switches = {index: _which(node, one) for index, (node, one) in enumerate(pairs) if one.kind in PICKING}
+    places = [*enumerate(pairs)]
+    driven = [(at, DrivenKnob(node[name])) for at, (node, one) in places for name in (*one.driven, *one.scoped)]
+    linked = [(at, knob) for at, (node, one) in places for knob in _numbers(node, one.links)]
+    texts = [(at, EvaluatedText(node[name])) for at, (node, one) in places for name in one.evaluated]
+    switches = {at: _which(node, one) for at, (node, one) in places if one.kind in PICKING}
     return Upstream(
         nodes=tuple(node for node, _ in pairs),
         facts=tuple(one for _, one in pairs),
@@ -154,10 +173,12 @@ def depends_on(node: Node, other: Node) -> bool:
     return identity(other) in visited([node])
 
 
-def shows(write: Node, other: Node) -> bool:
-    """Whether what a Write renders may depend on ``other``."""
+def between(write: Node, other: Node) -> tuple[Upstream, Optional[int]]:
+    """What a Write renders, as far as a node upstream of it, without what that one alone depends on; and the index
+    of that node in it, None where no picture depends on it."""
     found = upstream([input_of(write, 0)], scope_around(write), last=other)
-    return identity(other) in map(identity, found.nodes)
+    places = [index for index, node in enumerate(found.nodes) if identity(node) == identity(other)]
+    return found, (places[0] if places else None)
 
 
 def reads_of_old_copies(starts: Iterable[Optional[Node]]) -> list[str]:
