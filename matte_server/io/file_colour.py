@@ -8,6 +8,7 @@ the next tag, or the rule for files without tags, decides.
 from __future__ import annotations
 
 import contextlib
+import math
 import struct
 import zlib
 from collections.abc import Mapping
@@ -49,7 +50,14 @@ from .primaries import (
 )
 from .radiance import RadianceHeader
 from .still_header import StillHeader
-from .tiff_tags import chromaticities_of, has_transfer_function, interoperability_of
+from .tiff_tags import (
+    PRIMARIES,
+    TRANSFER_FUNCTION,
+    WHITE_POINT,
+    chromaticities_of,
+    interoperability_of,
+    stated_colour_tags,
+)
 
 _DPX_VIDEO = ("Unspecified video", "SMPTE 274M", "ITU-R 709-4", "ITU-R 601-5", "NTSC", "PAL")
 _DPX_LOG = ("Printing density", "Logarithmic", "User defined", "Undefined", "")
@@ -68,6 +76,8 @@ _BT_1886 = (1, 2, 6, 7, 11, 12, 14, 15)
 _GAMMAS = {4: 2.2, 5: 2.8, 17: 2.6}
 _UNSPECIFIED, _LINEAR, _SRGB, _PQ, _HLG = 2, 8, 13, 16, 18
 _MATRICES_2020 = (9, 10)
+_CICP = 4
+"""Bytes of a PNG's cICP."""
 
 
 _SAYS_NOTHING = ("", "unknown", "raw", "data")
@@ -175,14 +185,22 @@ def _is_adobe_rgb(path: Path, spec: oiio.ImageSpec) -> bool:
 
 def _tiff_colour(path: Path, untagged: str) -> FileColour:
     """By PrimaryChromaticities and WhitePoint, with the curve of a file without tags."""
-    curve = f"The tag TransferFunction is not supported; the picture was read with the curve of {untagged}."
-    warnings = (curve,) if has_transfer_function(path) else ()
-    numbers = chromaticities_of(path)
-    if not numbers:
-        return FileColour(space=untagged, warnings=warnings)
-    if not (linear := linear_space(numbers)):
-        return FileColour(space=untagged, warnings=(*warnings, _IMPOSSIBLE.format("PrimaryChromaticities")))
-    return FileColour(space=linear if untagged == SCENE_LINEAR else _srgb_curve(numbers), warnings=warnings)
+    stated, numbers = stated_colour_tags(path), chromaticities_of(path)
+    linear = linear_space(numbers) if numbers else ""
+    warnings = []
+    if TRANSFER_FUNCTION in stated:
+        warnings.append(
+            f"The tag {TRANSFER_FUNCTION} is not supported; the picture was read with the curve of {untagged}."
+        )
+    if stated >= {PRIMARIES, WHITE_POINT} and not linear:
+        warnings.append(_IMPOSSIBLE.format(PRIMARIES))
+    for tag, other in ((PRIMARIES, WHITE_POINT), (WHITE_POINT, PRIMARIES)):
+        if tag in stated and other not in stated:
+            warnings.append(f"The tag {tag} was ignored, for there is no {other} beside it.")
+    if not linear:
+        return FileColour(space=untagged, warnings=tuple(warnings))
+    space = linear if untagged == SCENE_LINEAR else _srgb_curve(numbers)
+    return FileColour(space=space, warnings=tuple(warnings))
 
 
 def _hdr_colour(lines: RadianceHeader) -> FileColour:
@@ -230,40 +248,64 @@ def _png_colour(chunks: Mapping[bytes, bytes], is_grey: bool) -> FileColour:
     """By cICP, then iCCP, then sRGB, then gAMA with cHRM: the order of the PNG specification, third edition,
     4.3."""
     warnings = []
-    cicp = chunks.get(b"cICP", b"")
-    if len(cicp) == 4 and tuple(cicp[:2]) != (_UNSPECIFIED, _UNSPECIFIED):
-        primaries, transfer, matrix, is_full_range = cicp
-        space = h273_space(primaries, transfer) if matrix == 0 and is_full_range else ""
+    cicp = chunks.get(b"cICP")
+    if cicp is not None and tuple(cicp[:2]) != (_UNSPECIFIED, _UNSPECIFIED):
+        space = _space_of_cicp(cicp)
         if space:
             return FileColour(space=space)
-        warnings.append(f"The tag cICP {primaries}/{transfer}/{matrix}/{is_full_range} is not supported.")
+        warnings.append(f"The tag cICP {'/'.join(map(str, cicp[:_CICP]))} is not supported.")
     if b"iCCP" in chunks:
         found = _icc_colour(_inflated_profile(chunks[b"iCCP"]), SRGB, is_grey)
         return FileColour(space=found.space, profile=found.profile, warnings=(*warnings, *found.warnings))
     if b"sRGB" in chunks:
         return FileColour(space=SRGB, warnings=tuple(warnings))
-    space = _png_gamma(chunks)
+    gamma, primaries = _gamma_of(chunks.get(b"gAMA")), _primaries_of(chunks.get(b"cHRM"))
+    space = _space_of_gamma(gamma, primaries or REC_709)
+    if not primaries:
+        warnings.append(_IMPOSSIBLE.format("cHRM"))
     if not is_known(space):
-        return FileColour(
-            space=SRGB, warnings=(*warnings, "The tag gAMA names an impossible curve and was ignored.")
-        )
+        warnings.append("The tag gAMA names an impossible curve and was ignored.")
+        space = SRGB
     return FileColour(space=space, warnings=tuple(warnings))
 
 
-def _png_gamma(chunks: Mapping[bytes, bytes]) -> str:
-    """By gAMA and cHRM; without gAMA the curve is sRGB's. A gamma beyond reason gives a name that is not known."""
-    exponent = int.from_bytes(chunks.get(b"gAMA", b""), "big")
-    numbers = REC_709
-    if len(stored := chunks.get(b"cHRM", b"")) == 32:
-        white_first = tuple(number / 100000.0 for number in struct.unpack(">8I", stored))
-        given = (*white_first[2:], *white_first[:2])
-        numbers = given if spans_colours(given) and linear_space(given) != SCENE_LINEAR else REC_709
-    if exponent == 0:
-        return _srgb_curve(numbers)
-    gamma = 100000.0 / exponent
+def _space_of_cicp(chunk: bytes) -> str:
+    """The colourspace of a PNG's cICP; empty if it is not supported."""
+    if len(chunk) != _CICP:
+        return ""
+    primaries, transfer, matrix, is_full_range = chunk
+    return h273_space(primaries, transfer) if matrix == 0 and is_full_range else ""
+
+
+def _gamma_of(chunk: bytes | None) -> float:
+    """The exponent that a PNG's gAMA is the inverse of; 0 without the chunk, infinite where it is impossible."""
+    if chunk is None:
+        return 0.0
+    inverse = int.from_bytes(chunk, "big") if len(chunk) == 4 else 0
+    return 100000.0 / inverse if inverse else math.inf
+
+
+def _primaries_of(chunk: bytes | None) -> Chromaticities | None:
+    """The primaries and white of a PNG's cHRM, Rec.709's without the chunk; None where they are impossible."""
+    if chunk is None:
+        return REC_709
+    if len(chunk) != 32:
+        return None
+    white_first = tuple(number / 100000.0 for number in struct.unpack(">8I", chunk))
+    given = (*white_first[2:], *white_first[:2])
+    if not spans_colours(given):
+        return None
+    return given if linear_space(given) != SCENE_LINEAR else REC_709
+
+
+def _space_of_gamma(gamma: float, primaries: Chromaticities) -> str:
+    """The colourspace of a gamma and primaries; with a gamma of 0 the curve is sRGB's. A gamma beyond reason gives
+    a name that is not known."""
+    if gamma == 0.0:
+        return _srgb_curve(primaries)
     if abs(gamma - 1.0) < 1e-3:
-        return linear_space(numbers)
-    return NumericSpace(curve="gamma", gamma=float(f"{gamma:.4g}"), chromaticities=numbers).name
+        return linear_space(primaries)
+    return NumericSpace(curve="gamma", gamma=float(f"{gamma:.4g}"), chromaticities=primaries).name
 
 
 def _inflated_profile(chunk: bytes) -> bytes:

@@ -26,7 +26,7 @@ STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
 _BEGIN_OF_OPENEXR = re.compile(r"EXR Error \(.*?\): (EXR_ERR_\w+ )?")
 _UNSUPPORTED = re.compile(
-    "unsupported|not supported|no support|not configured|only (.* are )?supported"
+    "unsupported|not supported|no support|not configured|not implemented|cannot handle|only (.* are )?supported"
     "|invalid sampleformat|no format specifier",
     re.IGNORECASE,
 )

@@ -33,16 +33,17 @@ from .image_file import (
 from .jpeg import JPEG_MAGIC, first_picture, refuse_unsaid_inks
 from .library_output import libraries_silenced
 from .orientation import FIRST_TURNED, ORIENTATIONS, upright
-from .png_chunks import ANIMATION, PNG_SIGNATURE, exif_after_pixels, png_is_cut
+from .png_chunks import ANIMATION, PNG_SIGNATURE, damaged_chunk, exif_after_pixels, png_is_cut
 from .portable_map import refuse_misread
 from .radiance import holds_xyz, radiance_orientation, radiance_pixel_aspect
 from .still_attributes import attributes_of
 from .still_header import StillHeader
-from .tiff_tags import orientation_of_exif
+from .tiff_tags import has_pages_below, orientation_of_exif
 
 _NOT_THE_PICTURE = 1 | 4
 """Bits of NewSubfileType: a reduced copy of another page, and a transparency mask for one."""
 _PHOTOMETRIC = "tiff:PhotometricInterpretation"
+_BITS, _FP24 = "oiio:BitsPerSample", 24
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _OF_SENSORS = 0, 1, (32803, 34892)
 # Brands of files that are made of boxes (ISO 14496-12) -> what they are, in the order looked for.
 _REFUSED = {
@@ -114,9 +115,8 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
     if head.startswith(MAGIC_BYTES):
         return read_exr(path, label, layer, view, limits)
     _refuse_unsupported(head, label)
-    if head.startswith(PNG_SIGNATURE) and png_is_cut(path):
-        # Before libpng, which would print a line of its own.
-        raise unreadable(path, label, "it ends before its last chunk")
+    if head.startswith(PNG_SIGNATURE):
+        _refuse_damaged_png(path, label)
     if ends_unwritten(path, head):
         raise unreadable(path, label, "its end was never written")
     if head.startswith(CINEON_MAGIC) and cineon_is_cut(path):
@@ -134,6 +134,14 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
     except (UnicodeDecodeError, RuntimeError):
         # OpenImageIO's Python module raises these on texts that are not UTF-8 and on impossible attributes.
         raise unreadable(path, label, "its header is damaged") from None
+
+
+def _refuse_damaged_png(path: Path, label: str) -> None:
+    if png_is_cut(path):
+        # Before libpng, which would print a line of its own.
+        raise unreadable(path, label, "it ends before its last chunk")
+    if chunk := damaged_chunk(path):
+        raise unreadable(path, label, f"its chunk {chunk} is damaged")
 
 
 def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[str, ...]]:
@@ -173,6 +181,17 @@ def _refuse_layouts(spec: oiio.ImageSpec, file_format: str, label: str) -> None:
     if file_format == "tiff" and spec.get_int_attribute(_PHOTOMETRIC, -1) in _OF_SENSORS:
         raise MatteError(
             "unreadable", f"{label} holds the raw data of a camera's sensor.", "Develop it to TIFF or EXR first."
+        )
+    if (
+        file_format == "tiff"
+        and spec.format == oiio.TypeDesc("float")
+        and spec.get_int_attribute(_BITS, 0) == _FP24
+    ):
+        # It takes them for parts of 32 bit floats.
+        raise MatteError(
+            "unreadable",
+            f"{label} is a TIFF of 24 bit floats, which Cleanplate does not read.",
+            "Convert it to 16 or 32 bit floats, or to an EXR.",
         )
     is_interleaved = str(spec.getattribute("planarconfig")) != "separate"
     if (
@@ -214,7 +233,8 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
     try:
         if reader.format_name() == "pnm":
             refuse_misread(path, label)
-        subimage = _largest_page(reader) if reader.format_name() == "ico" else _full_page(reader)
+        subimage = _largest_page(reader) if reader.format_name() == "ico" else _full_page(reader, path, label)
+        reader.geterror()  # of the page that is not there
         spec = reader.spec(subimage)
         _refuse_layouts(spec, reader.format_name(), label)
         data, display = _windows(spec, reader.format_name())
@@ -225,7 +245,7 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         if pixels is None or reader.has_error:
             raise unreadable(path, label, reader.geterror())
         if reader.format_name() == "dpx":
-            bits = spec.get_int_attribute("oiio:BitsPerSample", 8 * spec.format.size())
+            bits = spec.get_int_attribute(_BITS, 8 * spec.format.size())
             colorimetric = str(spec.getattribute("dpx:Colorimetric") or "")
             pixels = rgb_of_dpx(corrected(path, pixels, indices), spec.channelnames, bits, colorimetric)
         header = StillHeader.read(path, reader.format_name())
@@ -236,9 +256,16 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         reader.close()
 
 
-def _full_page(reader: oiio.ImageInput) -> int:
-    """The first page that is not marked as a reduced copy or a mask of another; the largest if all are."""
+def _full_page(reader: oiio.ImageInput, path: Path, label: str) -> int:
+    """The first page that is not marked as a reduced copy or a mask of another; the largest if all are. Raises
+    ``MatteError("unreadable", ...)`` where the page that they are copies of is out of OpenImageIO's reach."""
     found = _next_full_page(reader, 0)
+    if found is None and has_pages_below(path):
+        raise MatteError(
+            "unreadable",
+            f"{label} is a TIFF with its picture in a page below a smaller copy, which Cleanplate does not read.",
+            "Convert it to a TIFF of one page, or to an EXR.",
+        )
     return _largest_page(reader) if found is None else found
 
 

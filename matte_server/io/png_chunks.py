@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -20,17 +21,27 @@ _TAIL = 1 << 17
 
 def chunks_before_pixels(path: Path) -> dict[bytes, bytes]:
     """The chunks before the pixels, by type."""
-    found: dict[bytes, bytes] = {}
+    return {kind: content for kind, content, _ in _before_pixels(path)}
+
+
+def damaged_chunk(path: Path) -> str:
+    """The type of the first chunk before the pixels whose checksum is not that of its content; empty if there is
+    none. libpng leaves out such a chunk where pixels can be decoded without it, as transparency and colour can."""
+    return next((kind.decode("latin-1") for kind, _, is_right in _before_pixels(path) if not is_right), "")
+
+
+def _before_pixels(path: Path) -> Iterator[tuple[bytes, bytes, bool]]:
+    """Type and content of each chunk before the pixels, and whether its checksum is right."""
     with path.open("rb") as file:
         if file.read(8) != PNG_SIGNATURE:
-            return found
+            return
         while len(head := file.read(8)) == 8:
             size, kind = struct.unpack(">I4s", head)
             if kind == b"IDAT" or size > LARGEST_CHUNK:
-                break
-            found[kind] = file.read(size)
-            file.read(4)
-    return found
+                return
+            content = file.read(size)
+            checksum = zlib.crc32(content, zlib.crc32(kind))
+            yield kind, content, file.read(_CHECKSUM) == checksum.to_bytes(_CHECKSUM, "big")
 
 
 def exif_after_pixels(path: Path) -> bytes:

@@ -11,7 +11,9 @@ from typing import BinaryIO
 
 from PIL import Image as PillowImage
 
-_TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES = 301, 318, 319
+_TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES, _PAGES_BELOW = 301, 318, 319, 330
+TRANSFER_FUNCTION, WHITE_POINT, PRIMARIES = "TransferFunction", "WhitePoint", "PrimaryChromaticities"
+_COLOUR_TAGS = {_TRANSFER_FUNCTION: TRANSFER_FUNCTION, _WHITE_POINT: WHITE_POINT, _PRIMARIES: PRIMARIES}
 _INTEROPERABILITY, _ORIENTATION = 0xA005, 274
 _EXIF_MARK, _FIRST_SEGMENTS = b"Exif\0\0", 1 << 17
 """What EXIF begins with, and the bytes of a JPEG in which it lies, for a segment has at most 65,535."""
@@ -36,10 +38,17 @@ def chromaticities_of(path: Path) -> tuple[float, ...]:
     return ()
 
 
-def has_transfer_function(path: Path) -> bool:
-    """Whether a TIFF states a curve of its own, as a table."""
+def stated_colour_tags(path: Path) -> frozenset[str]:
+    """Which of a TIFF's tags that speak of its colour its first directory has, whatever they say."""
     with contextlib.suppress(*_NOT_READ), path.open("rb") as file:
-        return _TRANSFER_FUNCTION in _fields(file)
+        return frozenset(_COLOUR_TAGS[tag] for tag in _fields(file).keys() & _COLOUR_TAGS.keys())
+    return frozenset()
+
+
+def has_pages_below(path: Path) -> bool:
+    """Whether a TIFF's first page has others below it (SubIFDs)."""
+    with contextlib.suppress(*_NOT_READ), path.open("rb") as file:
+        return _PAGES_BELOW in _fields(file)
     return False
 
 

@@ -126,6 +126,19 @@ def pngs() -> Iterator[FileCase]:
     yield png("cicp-beats-icc", CODE, LIGHT, cicp(1, 13, 0, 1), files.icc_chunk(p3_profile()))
     yield png("cicp-unspecified", LIGHT ** (1 / 1.8), LIGHT, cicp(2, 2, 0, 1), gama(1 / 1.8), tolerance=3e-4)
     yield png("gamma-impossible", CODE, LIGHT, gama(1e-5), warning="gAMA", only_by_rule="Pillow believes it")
+    yield png("gamma-0", CODE, LIGHT, gama(0), warning="gAMA", only_by_rule="FFmpeg divides by it")
+    flat = (b"cHRM", struct.pack(">8I", *(30000,) * 8))
+    yield png("primaries-impossible", CODE, LIGHT, flat, warning="cHRM", only_by_rule="FFmpeg believes them")
+    for name, chunk in {"gAMA": gama(0.5), "cHRM": flat, "cICP": cicp(9, 16, 0, 1)}.items():
+        part = (chunk[0], chunk[1][:2])
+        yield png(f"{name}-cut", CODE, LIGHT, part, warning=name, only_by_rule="libpng leaves it out")
+    for changed in ("gAMA", "tRNS", "iCCP", "pHYs"):
+        yield FileCase(
+            name=f"damaged-{changed}.png",
+            write=of(damaged_chunk, changed.encode()),
+            refusal="unreadable",
+            warning=f"its chunk {changed} is damaged",
+        )
     yield png("cicp-log", CODE, LIGHT, cicp(1, 9, 0, 1), warning="cICP")
     yield png("cicp-narrow", CODE, LIGHT, cicp(1, 13, 0, 0), warning="cICP")
     yield png("icc-p3", formulas.srgb_encoded(p3), LIGHT, files.icc_chunk(p3_profile()), tolerance=2e-4)
@@ -148,6 +161,14 @@ def pngs() -> Iterator[FileCase]:
             stored=alpha[..., 0],
             tolerance=STEP_16,
         )
+
+
+def damaged_chunk(path: Path, kind: bytes) -> None:
+    """A bit of its content is another than its checksum says."""
+    files.png(path, CODE, chunks=[(kind, b"some content")])
+    data = bytearray(path.read_bytes())
+    data[data.index(kind) + 6] ^= 1
+    path.write_bytes(data)
 
 
 def p3_profile() -> bytes:
@@ -397,6 +418,23 @@ def tiffs() -> Iterator[FileCase]:
     colours = {318: (5, files.rationals(PRIMARIES["P3"][6:])), 319: (5, files.rationals(PRIMARIES["P3"][:6]))}
     yield tiff("primaries", files.whole(formulas.srgb_encoded(p3), 16), LIGHT, STEP_16, colours)
     yield tiff("primaries-float", p3.astype(np.float32), LIGHT, FLOAT, colours)
+    for name, tags, warning in (
+        ("primaries-alone", {319: colours[319]}, "The tag PrimaryChromaticities was ignored"),
+        ("white-alone", {318: colours[318]}, "The tag WhitePoint was ignored"),
+        ("white-of-zero", {**colours, 318: (5, bytes(16))}, "PrimaryChromaticities names impossible primaries"),
+    ):
+        rule = "tifffile has no rule for it"
+        yield tiff(name, whole_16, LIGHT, STEP_16, tags, warning=warning, only_by_rule=rule)
+    yield tiff("reduced-page-only", whole_16, LIGHT, STEP_16, {254: (4, 1)})
+    three_bytes = {258: (3, [24] * 3), 262: (3, 2), 277: (3, 3), 339: (3, [3] * 3)}
+    odd: Any
+    for name, odd, refusal in (
+        ("float-24", three_bytes, "is a TIFF of 24 bit floats"),
+        ("bits-differ", {258: (3, [8, 8, 16])}, "in a usual form"),
+        ("compression-unknown", {259: (3, 34712)}, "in a usual form"),
+    ):
+        values = np.zeros((HEIGHT, WIDTH, 9 if name == "float-24" else 3), np.uint8)
+        yield FileCase(name=f"{name}.tif", write=of(files.tiff, values, odd), refusal="unreadable", warning=refusal)
     curve = np.zeros(3 * 65536, np.uint16).tobytes()
     yield tiff("own-curve", whole_16, LIGHT, STEP_16, {301: (3, curve)}, warning="TransferFunction")
     alpha = np.linspace(0.2, 1, WIDTH)[None, :, None].repeat(HEIGHT, 0)

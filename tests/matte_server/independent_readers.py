@@ -153,9 +153,10 @@ def _png(path: Path) -> IndependentReading:
 
 
 def _tiff(path: Path) -> IndependentReading:
-    """tifffile: the first page that is no reduced copy or mask."""
+    """tifffile: the first page that is no reduced copy or mask, if there is one."""
     with tifffile.TiffFile(path) as file:
-        page: Any = next(page for page in file.pages if not int(getattr(page, "subfiletype", 0)) & 5)
+        full = (page for page in file.pages if not int(getattr(page, "subfiletype", 0)) & 5)
+        page: Any = next(full, file.pages[0])
         values, extra = page.asarray(), page.extrasamples
         profile, given = (page.tags[number].value if number in page.tags else None for number in (34675, 319))
         white = page.tags[318].value if given else ()

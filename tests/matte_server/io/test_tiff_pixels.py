@@ -63,3 +63,17 @@ def test_what_a_sensor_saw_is_no_picture(tmp_path: Path) -> None:
         tifffile.imwrite(path, np.ones(shape, np.uint16), photometric=photometric)
         with pytest.raises(MatteError, match="raw data of a camera's sensor"):
             exr.read_image(path)
+
+
+def test_a_picture_below_a_smaller_copy_is_not_mistaken_for_it(tmp_path: Path) -> None:
+    """OpenImageIO reaches only the pages beside each other; a small copy below the picture is no matter."""
+    path, code = tmp_path / "a.tif", np.random.default_rng(6).integers(0, 65536, (12, 16, 3)).astype(np.uint16)
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(code[::4, ::4], photometric="rgb", subfiletype=1, subifds=1)
+        writer.write(code, photometric="rgb")
+    with pytest.raises(MatteError, match="with its picture in a page below a smaller copy"):
+        exr.read_image(path)
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(code, photometric="rgb", subifds=1)
+        writer.write(code[::4, ::4], photometric="rgb", subfiletype=1)
+    assert np.allclose(exr.read_image(path).pixels, code / 65535, atol=1e-6)  # float32 of 16 bits
