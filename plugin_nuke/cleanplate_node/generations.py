@@ -34,9 +34,10 @@ def following(folder: str) -> str:
     return f"{match.group(1)}-{int(match.group(2) or 1) + 1}"
 
 
-def carry_over(old: str, new: str, left_out: Collection[tuple[int, str]] = ()) -> None:
-    """Gives a folder the results of the folder before that it lacks, without those ``left_out``, by frame and view.
-    A result takes no room twice where the disk knows hard links. Raises ``OSError``."""
+def carry_over(old: str, new: str, left_out: Collection[tuple[int, str]] = (), may_copy: bool = True) -> None:
+    """Gives a folder the results of another one of its key that it lacks, without those ``left_out``, by frame and
+    view. A result takes no room twice where the disk knows hard links; elsewhere it is copied, if that ``may`` be.
+    Raises ``OSError``."""
     for record in manifest.read_all(old):
         at = record.frame, record.view
         target = Path(manifest.result_file(new, *at))
@@ -44,15 +45,19 @@ def carry_over(old: str, new: str, left_out: Collection[tuple[int, str]] = ()) -
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):  # a frame that failed has a record only
-            _link(Path(manifest.result_file(old, *at)), target)
+            _link(Path(manifest.result_file(old, *at)), target, may_copy)
         if manifest.read(new, *at) is None:
             manifest.write(new, record)
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: Path, target: Path, may_copy: bool) -> None:
     try:
         os.link(source, target)
+    except FileExistsError:
+        pass  # another Nuke has put one there meanwhile
     except FileNotFoundError:
         raise
     except OSError:
+        if not may_copy:
+            raise
         shutil.copyfile(source, target)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
+import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from .source_files import frame_file
 
 _MATTE = "key.%V.%04d.exr"
 _MASK = "mask.%V.%04d.exr"
+_LEARNED = "learned"
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def folder_of(cache: str, node_id: str) -> str:
 
 def weights_folder(cache: str, node_id: str) -> str:
     """Where a node keeps what was learned from them."""
-    return f"{cache.rstrip('/')}/{node_id}/learned"
+    return f"{cache.rstrip('/')}/{node_id}/{_LEARNED}"
 
 
 def matte_pattern(folder: str) -> str:
@@ -140,6 +143,22 @@ def _parsed(path: Path) -> Optional[KeyFrameRecord]:
         return KeyFrameRecord(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def copy(old: str, new: str) -> None:
+    """Copies a folder of key frames to where there is none: all of them, or none. Raises ``OSError``."""
+    part = Path(new).with_name(f".keys-{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        shutil.copytree(old, part)
+        part.rename(new)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def is_learned(weights: str) -> bool:
+    """Whether a file of weights is one that a node has learned, in whatever folder."""
+    path = Path(weights)
+    return path.parent.name == _LEARNED and path.suffix == ".learned" and path.stem.isdigit()
 
 
 def next_weights(folder: str) -> str:

@@ -26,6 +26,7 @@ from .plates import render_one, render_plates
 from .preflight import check_host, frames_of, preflight
 from .range_plan import RangePlan, Refused
 from .sources import NodeSources, SourceKeys, feed_of, sources_of
+from .taken_along import keys_of, take_keys
 
 STEPS = 0
 """As many as are usual."""
@@ -56,6 +57,7 @@ def _check(node: host.Node) -> None:
     if running(node):
         raise Refused("running", "This node is processing already.", "Wait, or press Cancel.")
     check_host(node)
+    take_keys(node)
     migrate(node)
 
 
@@ -156,7 +158,7 @@ def list_keys(node: host.Node, sources: NodeSources, options: NodeOptions) -> li
     if not host.has_knob(node, "key_frames") or not host.script_path():
         return []
     view = host.views()[0]
-    records = key_frames.read_all(_folders(node).keys, view)
+    records = key_frames.read_all(keys_of(node), view)
     found = _compared(records, sources, options) if records else []
     stale = [record.frame for record, graph_key, key in found if record.is_stale(graph_key, key)]
     with host.unnoticed():
@@ -186,7 +188,7 @@ def learn(node: host.Node) -> Optional[LearnRun]:
     keys = [record.frame for record in records]
     frames = keys or evenly_spaced(frames_of(node), FRAMES_WITHOUT_KEYS)
     plan = preflight(node, frames, force=True, priority="batch")
-    plan = replace(plan, views=(view,), roles=_PICTURES, footage=None, options=_begin_with(plan, folders))
+    plan = replace(plan, views=(view,), roles=_PICTURES, footage=None, options=_begin_with(plan.options))
     plan = replace(plan, keys={at: key for at, key in plan.keys.items() if at[1] == view})
     tell(node, f"rendering the plates of {counted(len(plan.frames), 'frame')}")
     plan = render_plates(node, plan)
@@ -214,10 +216,10 @@ def _refuse_changed(node: host.Node, records: Sequence[KeyFrameRecord]) -> None:
         )
 
 
-def _begin_with(plan: RangePlan, folders: _Folders) -> MatteOptions:
-    """What was learned before is not learned upon: it begins with the same weights each time."""
-    is_own = Path(plan.options.weights).parent == Path(folders.weights)
-    return replace(plan.options, weights="") if plan.options.weights and is_own else plan.options
+def _begin_with(options: MatteOptions) -> MatteOptions:
+    """What was learned before is not learned upon: it begins with the same weights each time, in a copy of the node
+    and in a script that was saved elsewhere, too."""
+    return replace(options, weights="") if key_frames.is_learned(options.weights) else options
 
 
 def _job(plan: RangePlan, view: str, folders: _Folders, has_keys: bool) -> LearnJob:

@@ -49,7 +49,7 @@ def settle_id(node: host.Node) -> None:
     is_in_its_own_run = run is not None and host.full_name(run.node) == host.full_name(node)
     if is_in_its_own_run or known not in _ids_of_others(node) - _of_clones:
         return
-    folder = _folder_of_what_it_shows(node)
+    folder = shown_results(node).rpartition("/")[0].rpartition("/")[2]
     if folder == known:
         return  # the other node has taken this one's
     with host.without_undo():
@@ -63,12 +63,11 @@ def _ids_of_others(node: host.Node) -> set[str]:
     return {str(host.value(one, "node_id")) for one in ours() if host.full_name(one) != host.full_name(node)}
 
 
-def _folder_of_what_it_shows(node: host.Node) -> str:
-    """The name of the folder, an id, of the results that a node shows; empty where it shows none."""
+def shown_results(node: host.Node) -> str:
+    """The folder of the results that a node shows; empty where it shows none, or has lost what shows them."""
     if not host.has_inner(node, graph.READ):
         return ""
-    shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
-    return shown.rpartition("/")[0].rpartition("/")[2]
+    return range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
 
 
 def results_folder(node: host.Node) -> str:

@@ -18,6 +18,7 @@ from .node_state import node_id, results_folder, setting
 from .overwritten import reload_overwritten
 from .range_plan import RangePlan, Refused
 from .sources import NodeSources, SourceKeys, feed_of, sources_of
+from .taken_along import take_keys, take_results
 
 PING_S = 2.0
 
@@ -65,6 +66,9 @@ def preflight(
             sources = sources_of(node)
         folder = range_plan.result_folder(cache, node_id(node), sources.settings_key(options))
         plan = _without_frames(node_id(node), folder, sources, options, endpoint)
+        if host.has_window():  # the tasks of a farm would all do so at once
+            take_keys(node)
+            take_results(node, plan.folder)
         own = {frame: options.at(frame) for frame in frames} if options.animated else {}
         plan = replace(plan, own_options=own, priority=priority)
         keys = SourceKeys(sources, options, () if quietly else read)

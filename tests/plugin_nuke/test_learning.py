@@ -259,10 +259,12 @@ def test_it_begins_with_the_same_weights_each_time(bench: ContractBench, window:
     """What was learned before is not learned upon; weights of another place are."""
     node = bench.node(bench.shot((1,)), 1, 1)
     folders = learning._folders(node)
-    for weights, begin in ((f"{folders.weights}/001.learned", ""), ("/models/v2.pth", "/models/v2.pth"), ("", "")):
+    own = (f"{folders.weights}/001.learned", "/elsewhere/matte_cache/a0b1c2d3e4f5/learned/012.learned")
+    given = ("/models/v2.pth", "/models/001.learned", "/shot/learned/hero.learned", "")
+    for weights, begin in (*((one, "") for one in own), *((one, one) for one in given)):
         host.set_value(node, "weights", weights)
         plan = preflight.preflight(node, (1,), True, "batch")
-        assert learning._begin_with(plan, folders).weights == begin
+        assert learning._begin_with(plan.options).weights == begin
 
 
 @pytest.mark.parametrize(
