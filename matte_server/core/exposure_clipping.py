@@ -31,11 +31,12 @@ UNCLIPPED: Levels = (float("inf"),) * 3
 
 @dataclass(frozen=True)
 class Clipping:
-    """The levels of plate and clean plate, scene-linear, infinite where a channel was not clipped; those of the
-    clean plate as its gain and offset move them."""
+    """The levels of plate and clean plate, scene-linear, infinite where a channel was not clipped. ``clean`` are
+    those of the clean plate as its gain and offset move them, ``clean_shown`` as it shows them itself."""
 
     plate: Levels = UNCLIPPED
     clean: Levels = UNCLIPPED
+    clean_shown: Levels = UNCLIPPED
 
     @property
     def any(self) -> bool:
@@ -47,7 +48,7 @@ def clipping_of(plate: Image, clean: Image, alignment: Alignment) -> Clipping:
     """The levels of a pair of scene-linear pictures."""
     own, behind = clipping_levels(plate), clipping_levels(clean)
     moved = [g * level + o for g, level, o in zip(alignment.gain, behind, alignment.offset, strict=True)]
-    return Clipping(plate=own, clean=(moved[0], moved[1], moved[2]))
+    return Clipping(plate=own, clean=(moved[0], moved[1], moved[2]), clean_shown=behind)
 
 
 def clipping_levels(picture: Image) -> Levels:

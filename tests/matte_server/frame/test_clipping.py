@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -49,6 +50,23 @@ def test_neither_picture_shows_what_the_other_cannot() -> None:
     assert seen.plate[0, 0].flatten().tolist() == pytest.approx([0.74, 0.74, 0.9])
 
 
+def test_white_stays_white_where_a_gain_darkens_the_clean_plate() -> None:
+    """Light of 0.4, 0.8425 (half of the way to the level) and 0.985 of a clean plate that half the gain darkens."""
+    down = Clipping(plate=(1.0, 1.0, 1.0), clean=(0.5, 0.5, 0.5), clean_shown=(1.0, 1.0, 1.0))
+    clean = pixels(0.2, 0.42125, 0.42125, 0.42125, 0.42125, 0.4925, 0.4925)
+    plate = pixels(0.4, 0.42125, 0.6, 0.9, 0.3, 0.98, 0.3)
+    seen = seen_by_model(frame(plate, clean), down)
+    assert torch.equal(seen.clean_plate, clean)
+    # Half of the way the plate may be half as much brighter as the clean plate was darkened: 0.2106.
+    expected = [0.4, 0.42125, 0.42125, 0.9 - 0.210625, 0.3, 0.4925, 0.3]
+    assert seen.plate[0, 0].flatten().tolist() == pytest.approx(expected, abs=1e-5)
+    # A plate that ends nowhere has no shoulder, nor has one beside a clean plate that nothing darkens.
+    for other in (Clipping(clean=down.clean, clean_shown=down.clean_shown), Clipping(plate=down.plate)):
+        assert torch.equal(seen_by_model(frame(plate, clean), other).plate[..., :5], plate[..., :5])
+    same = Clipping(plate=down.plate, clean=down.plate, clean_shown=down.plate)
+    assert torch.equal(seen_by_model(frame(plate, clean), same).plate, plate)
+
+
 def test_a_frame_that_is_mostly_white_is_warned_of() -> None:
     clipping = Clipping(plate=(1.0, 1.0, 1.0))
     given = frame(pixels(*[1.0] * 6, *[0.2] * 4), pixels(*[0.5] * 10))
@@ -87,6 +105,28 @@ def solved(plate: Float32, clean: Float32) -> MatteResult:
     options = MatteOptions(model="cleanplate", align="none")
     pair = PlatePair(plate=image(plate), clean_plate=image(clean))
     return pipeline().solve(pair, Guides(), options, check=lambda: None, progress=lambda *stage: None)
+
+
+def compressed(light: Float32) -> Float32:
+    """Light as a JPEG of quality 60 keeps it."""
+    code = np.rint(np.clip(light, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+    kept = cv2.imdecode(cv2.imencode(".jpg", code, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_COLOR)
+    return np.asarray((kept / 255) ** 2.2, np.float32)
+
+
+@pytest.mark.parametrize("brightest", [1.05, 1.3, 2.0])
+def test_a_lit_table_that_stays_white_is_not_taken_for_subject(brightest: float) -> None:
+    """The set is 0.69 times as bright in the plate, but its table is not, which the window lights up to white."""
+    plate, clean, _ = shot(1.0)
+    rng = np.random.default_rng(1)
+    veins = cv2.GaussianBlur(rng.standard_normal((60, 150)), (0, 0), 2.5)[..., None]
+    light = np.linspace(0.4, brightest, 150)[None, :, None] * (1 + 0.6 * veins)
+    plate *= np.float32(0.69)
+    for picture in (plate, clean):
+        picture[115:175, 5:155] = light + 0.015 * rng.standard_normal((60, 150, 3))
+    alpha = solved(compressed(plate), compressed(clean)).alpha.pixels[115:175, 5:155]
+    # Where the table ends it meets what became darker: 0.2 to 0.7 % of its pixels. Without the shoulder 6 to 10 %.
+    assert (alpha > 0.05).mean() < 0.015
 
 
 @cache
