@@ -14,17 +14,16 @@ from typing import Any
 import av
 import av.filter
 
-from .orientation import orientation_of_matrix
-
 _TYPES, _DISPLAY_MATRIX = range(64), 6
 """FFmpeg's numbers for what may come with a frame (AVFrameSideDataType); it uses 32 of them today."""
 
 
-def orientation_of(frame: Any) -> int:
-    """The orientation, 1 to 8, in which PyAV's ``frame`` is stored; 1 if it does not say."""
+def display_matrix(frame: Any) -> tuple[float, ...]:
+    """The nine numbers of PyAV's ``frame`` that say how it is shown (ISO 14496-12, 6.2.2); those of an upright
+    picture if it does not say."""
     for entry in _with_matrix_alone(frame).side_data:
-        return orientation_of_matrix(struct.unpack("<9i", bytes(entry)))
-    return 1
+        return struct.unpack("<9i", bytes(entry))
+    return (1, 0, 0, 0, 1, 0, 0, 0, 1)
 
 
 def _with_matrix_alone(frame: Any) -> Any:

@@ -23,11 +23,12 @@ from ..core.image import Image
 from ..core.window import Window
 from ..errors import MatteError
 from .deinterlace import deinterlaced, field_order
-from .display_matrix import orientation_of
+from .display_matrix import display_matrix
 from .exr_header import RawAttribute
 from .file_colour import h273_space
 from .library_output import libraries_silenced
-from .orientation import FIRST_TURNED, oriented
+from .mp4_boxes import clean_aperture
+from .orientation import FIRST_TURNED, orientation_of_matrix, oriented, turns_by_right_angles
 from .timecode import Timecode, usual_rates
 from .video_decoder import MILLISECOND, VideoDecoder, damaged, stated_rate
 from .video_planes import refuse_xyz, rgb_of, unsupported_matrix
@@ -64,6 +65,10 @@ _FLOAT_ROUNDING = 1e-9
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
 _NO_TIMECODE = "The timecode {} was left out: an EXR holds those of SMPTE 12-1 with up to 60 frames a second."
 _EQUAL_TRACKS = "The video has several tracks of one size, and the first one was read."
+_OTHER_ANGLE = (
+    "The video's display matrix turns pictures by other than right angles; they were turned by the nearest one."
+)
+_CLEAN_APERTURE = "Players show {:g} x {:g} of the video's pixels, its clean aperture; all {} x {} were read."
 _OTHER_TAGS = (
     "The tags of the video's pictures change: those of the first one hold, also for what says {}. Cut the video "
     "there, so that each part has its own."
@@ -90,7 +95,8 @@ class VideoFacts:
     exact multiples of a frame if the rate is constant. ``start`` is the time of the first picture in the file's own
     clock, which its sound shares. ``colourspace`` is empty if the tags name one that is not supported;
     ``colour_tags`` are those tags. ``timecode`` is that of the first picture, or empty. ``stored_size`` is
-    the first picture's width and height in pixels, before it is turned upright."""
+    the first picture's width and height in pixels, before it is turned upright. ``notes``: a sentence for each
+    thing that the video says of all pictures and that is not followed."""
 
     rate: Fraction
     times: tuple[Fraction, ...]
@@ -103,6 +109,7 @@ class VideoFacts:
     timecode: str
     pixel_aspect: float
     stored_size: tuple[int, int]
+    notes: tuple[str, ...]
 
     @property
     def frames(self) -> int:
@@ -174,9 +181,7 @@ class VideoReader:
             frame = self._deinterlaced(frame, index, order)
         mends = {(True, False): (_INTERLACED,), (False, True): (_NOT_INTERLACED,)}
         warnings = [*mends.get((bool(order), self._deinterlaces), ()), *self._decoder.damage.doubts(index)]
-        if self._decoder.has_equal_tracks:
-            warnings.append(_EQUAL_TRACKS)
-        warnings += changes
+        warnings += [*self.facts.notes, *changes]
         if unsupported := unsupported_matrix(frame):
             warnings.append(unsupported)
         image = _image(frame, self.facts, number)
@@ -207,7 +212,8 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
     first = decoder.frame(0)  # which may open the file again
     refuse_xyz(first, decoder.path)
     container, stream = decoder.container, decoder.stream
-    orientation = orientation_of(first)
+    matrix = display_matrix(first)
+    orientation = orientation_of_matrix(matrix)
     is_turned = orientation >= FIRST_TURNED
     aspect = float(stream.sample_aspect_ratio or 1) or 1.0
     places = (stream.metadata, container.metadata, *(track.metadata for track in container.streams))
@@ -225,7 +231,20 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
         timecode=next((found for place in places if (found := _tag(place, "timecode"))), ""),
         pixel_aspect=1.0 / aspect if is_turned else aspect,
         stored_size=(first.width, first.height),
+        notes=_notes(decoder, first, matrix),
     )
+
+
+def _notes(decoder: VideoDecoder, first: Any, matrix: Sequence[float]) -> tuple[str, ...]:
+    """A sentence for each thing that a video says of all of its pictures and that is not followed."""
+    notes = [_EQUAL_TRACKS] if decoder.has_equal_tracks else []
+    if not turns_by_right_angles(matrix):
+        notes.append(_OTHER_ANGLE)
+    size = (first.width, first.height)
+    shown = clean_aperture(decoder.boxes)
+    if shown is not None and tuple(map(round, shown)) != size:
+        notes.append(_CLEAN_APERTURE.format(*shown, *size))
+    return tuple(notes)
 
 
 def _colour_tags(frame: Any) -> str:

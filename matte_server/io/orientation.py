@@ -11,6 +11,8 @@ from ..core.image import Float32, Image
 from ..core.window import Window
 
 ORIENTATIONS = range(1, 9)
+_ANGLE_ROUNDING = 1e-3
+"""Radians: less than a pixel across a picture of 1000."""
 FIRST_TURNED = 5
 """From this orientation on rows and columns are exchanged."""
 # Orientation -> whether rows and columns are exchanged, then mirrored left to right, then top to bottom.
@@ -33,6 +35,13 @@ def orientation_of_matrix(matrix: Sequence[float]) -> int:
     exchanged = abs(a) + abs(d) < abs(b) + abs(c)
     steps = (exchanged, (c if exchanged else a) < 0, (b if exchanged else d) < 0)
     return next(orientation for orientation, known in _STEPS.items() if known == steps)
+
+
+def turns_by_right_angles(matrix: Sequence[float]) -> bool:
+    """Whether a display matrix only mirrors, stretches and turns by right angles."""
+    a, b, _, c, d = matrix[:5]
+    straight, exchanged = abs(a) + abs(d), abs(b) + abs(c)
+    return min(straight, exchanged) <= _ANGLE_ROUNDING * max(straight, exchanged)
 
 
 def upright(image: Image, orientation: int) -> Image:

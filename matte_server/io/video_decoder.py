@@ -17,6 +17,7 @@ import av
 from matte_link.sequence import counted
 
 from ..errors import MatteError
+from .mp4_boxes import has_odd_edits, track_boxes
 from .video_container import is_cut
 from .video_damage import LONGEST_RUN, KnownDamage, is_anchor
 from .video_packets import PacketTimes, packet_times
@@ -44,7 +45,8 @@ _LATEST = 1 << 62
 
 class VideoDecoder:
     """The largest video track of an open file. ``pts`` holds the time stamp of every picture in the order shown, in
-    units of ``time_base``. Raises ``MatteError`` with the codes unreadable, no_video."""
+    units of ``time_base``; ``boxes`` those of the track in an MP4 or QuickTime file, else nothing. Raises
+    ``MatteError`` with the codes unreadable, no_video."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,7 +54,11 @@ class VideoDecoder:
         self._kept: OrderedDict[int, Any] = OrderedDict()
         self._aspects: dict[int, Fraction] = {}
         self._is_counted = False
+        self.boxes = b""
         try:
+            if "mp4" in self.container.format.name:
+                self.boxes = track_boxes(path, self.stream.id)
+                _refuse_odd_edits(self.boxes, path)
             found = packet_times(path, self.container, self.stream)
             _check_complete(self.container, self.stream, path, found)
             # The packets were read to the end; the first picture is sought like any other.
@@ -61,6 +67,10 @@ class VideoDecoder:
             if found.is_broken or (found.is_doubtful and self._is_out_of_order()):
                 self._is_counted = True
                 self.pts = self._counted()
+            if not self.pts:
+                raise MatteError(
+                    "no_video", f"{path} shows no pictures: its edit list leaves them out.", "Export it again."
+                )
             self._index = {at: index for index, at in enumerate(self.pts)}
             self._refused = self._indices(found.damaged)
             self.damage = self._known_damage(found)
@@ -305,6 +315,15 @@ def _pixels(track: Any) -> int:
 
 def _at(frame: Any) -> int:
     return int(frame.pts) if frame.pts is not None else -_LATEST
+
+
+def _refuse_odd_edits(boxes: bytes, path: Path) -> None:
+    if has_odd_edits(boxes):
+        raise MatteError(
+            "unreadable",
+            f"{path} has an edit list with a gap, a held picture or another speed, which is not followed.",
+            "Export the video again.",
+        )
 
 
 def _check_complete(container: Any, stream: Any, path: Path, found: PacketTimes) -> None:

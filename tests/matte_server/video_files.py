@@ -101,11 +101,11 @@ def lossless_mp4(path: Path, pictures: Sequence[Array], tags: VideoTags | None =
     video(path, pictures, tags, codec="libx264", pixel_format="yuv444p", options={"qp": "0", "preset": "ultrafast"})
 
 
-def set_display_matrix(path: Path, matrix: tuple[int, int, int, int]) -> None:
+def set_display_matrix(path: Path, matrix: tuple[float, float, float, float]) -> None:
     """Overwrites a, b, c, d of the display matrix of the first track (ISO 14496-12, 8.3.2), of units of 1."""
     data = bytearray(path.read_bytes())
     at = data.index(b"tkhd") + 4 + 4 + 20 + 8 + 8
-    a, b, c, d = (number * _UNIT for number in matrix)
+    a, b, c, d = (round(number * _UNIT) for number in matrix)
     struct.pack_into(">9i", data, at, a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(bytes(data))
 
