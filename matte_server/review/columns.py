@@ -38,13 +38,15 @@ class OutlierRule:
     """When a frame stands out. ``sentence`` is formatted with the frame's value and the expected one.
 
     ``least`` is the smallest difference that a person sees; a value above ``limit`` is bad whatever the rest of the
-    shot does. ``both_ways``: values that are too low count too. ``local``: a frame is compared with those around it
+    shot does: one that is not otherwise an outlier is told with ``above``, formatted with the value and the limit.
+    ``both_ways``: values that are too low count too. ``local``: a frame is compared with those around it
     instead of the whole shot, for figures that drift over a good shot.
     """
 
     sentence: str
     least: float
     limit: float = float("inf")
+    above: str = ""
     both_ways: bool = False
     local: bool = False
 
@@ -95,7 +97,10 @@ COLUMNS = (
         digits=2,
         values=lambda frame: (frame.residual_px,),
         rule=OutlierRule(
-            sentence="The alignment's residual is {:.2f} px; the shot's median is {:.2f} px.", least=0.3, limit=1.0
+            sentence="The alignment's residual is {:.2f} px; the shot's median is {:.2f} px.",
+            least=0.3,
+            limit=1.0,
+            above="The alignment's residual is {:.2f} px; a good one stays below {:.0f} px.",
         ),
         from_zero=True,
     ),
@@ -211,6 +216,8 @@ COLUMNS = (
             sentence="The matte contradicts plate and clean plate in {:.2%} of the frame; around it in {:.2%}.",
             least=2e-3,
             limit=0.05,
+            above="The matte contradicts plate and clean plate in {:.2%} of the frame; a good one stays below "
+            "{:.0%}.",
             local=True,
         ),
         from_zero=True,
@@ -236,8 +243,10 @@ COLUMNS = (
             sentence="The foreground over the clean plate is {:.2%} of the plate's range away from the plate; the "
             "shot's median is {:.2%}.",
             least=1e-3,
-            # Grain alone reaches 1 % in a good shot.
-            limit=0.03,
+            # Where alpha is unsure the colour is quiet, not exact: 37 held-out stills without a fault reach 8.7 %.
+            limit=0.1,
+            above="The foreground over the clean plate is {:.2%} of the plate's range away from the plate; in a "
+            "good frame it stays below {:.0%}.",
         ),
         from_zero=True,
     ),
@@ -278,25 +287,25 @@ def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[i
     measured = np.array([values[index] for index in known], np.float64)
     if not len(measured):
         return []
-    every = np.ones(len(measured), np.bool_)
-    severity, expected = _severity(measured, every, rule)
+    judges = np.ones(len(measured), np.bool_)
+    severity, expected = _severity(measured, judges, rule)
     # Bad frames beside one another spoil what is expected of each: those that stand out from the frames around them
     # are judged once more, by the others. So are those above the whole shot in a figure that good frames keep low.
     good = severity <= 1.0
     if not rule.both_ways:
-        good &= _severity(measured, every, replace(rule, local=False))[0] <= 1.0
+        good &= _severity(measured, judges, replace(rule, local=False))[0] <= 1.0
     if len(measured) / 2 < np.count_nonzero(good) < len(measured):
-        again, expected = _severity(measured, good, rule)
+        judges = good
+        again, expected = _severity(measured, judges, rule)
         severity = np.where(good, severity, again)
-    return [
-        (
-            known[place],
-            Reason(
-                sentence=rule.sentence.format(measured[place], expected[place]), severity=float(severity[place])
-            ),
-        )
-        for place in np.flatnonzero(severity > 1.0).tolist()
-    ]
+    among_others = _severity(measured, judges, replace(rule, limit=float("inf")))[0]
+    found = list[tuple[int, Reason]]()
+    for place in np.flatnonzero(severity > 1.0).tolist():
+        is_outlier = not rule.above or among_others[place] > 1.0
+        sentence, other = (rule.sentence, expected[place]) if is_outlier else (rule.above, rule.limit)
+        reason = Reason(sentence=sentence.format(measured[place], other), severity=float(severity[place]))
+        found.append((known[place], reason))
+    return found
 
 
 def _severity(values: Series, good: npt.NDArray[np.bool_], rule: OutlierRule) -> tuple[Series, Series]:

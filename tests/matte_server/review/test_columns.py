@@ -99,8 +99,28 @@ def test_what_most_frames_share_is_about_the_shot() -> None:
 
 def test_a_shot_that_is_bad_throughout_is_marked_throughout() -> None:
     """The median of a bad shot is no excuse: residuals above a pixel and large errors count by themselves."""
-    frames = [replace(frame, residual_px=3.0, recomposition=0.05) for frame in shot(5)]
-    assert [len(reasons) for reasons in odd(frames).values()] == [2] * 5
+    frames = [replace(frame, residual_px=3.0, recomposition=0.15) for frame in shot(5)]
+    told = [
+        "The foreground over the clean plate is 15.00% of the plate's range away from the plate; in a good frame it "
+        "stays below 10%.",
+        "The alignment's residual is 3.00 px; a good one stays below 1 px.",
+    ]
+    assert [sorted(reasons, reverse=True) for reasons in odd(frames).values()] == [told] * 5
+
+
+def test_a_quiet_foreground_marks_no_frame() -> None:
+    """3.2 % is what four real frames with curls have, and glass before a pattern 4.1 %."""
+    assert odd([replace(frame, recomposition=0.041) for frame in shot(1)]) == {}
+
+
+def test_the_only_frame_is_not_compared_with_itself() -> None:
+    """It is its shot's median."""
+    frames = [replace(shot(1)[0], recomposition=0.117, contradicted=0.07)]
+    ((first, second),) = odd(frames).values()
+    assert second.endswith(
+        "is 11.70% of the plate's range away from the plate; in a good frame it stays below 10%."
+    )
+    assert first == "The matte contradicts plate and clean plate in 7.00% of the frame; a good one stays below 5%."
 
 
 @pytest.mark.parametrize("count", [4, 12])
