@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO, cast
 
 from matte_link.messages import Progress
 from rich.console import Console
@@ -55,6 +56,44 @@ def lead_to_nothing(*streams: Any) -> None:
     for stream in streams:
         if stream is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextlib.contextmanager
+def output_named() -> Iterator[None]:
+    """Where standard output refuses what is written inside, as a full disk does, the error says that it was this
+    stream, and nothing more is written to it. ``BrokenPipeError`` is left as it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        lead_to_nothing(sys.stdout)
+        raise OSError(error.errno, error.strerror, "Standard output") from None
+
+
+def named(stream: TextIO | None) -> TextIO | None:
+    """Standard output as a command sees it, which fails as :func:`output_named` says. None: it was closed."""
+    return None if stream is None else cast(TextIO, _NamedOutput(stream))
+
+
+class _NamedOutput:
+    """A text stream in front of standard output."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """As the stream does. Raises ``OSError`` that names it."""
+        with output_named():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """As the stream does. Raises ``OSError`` that names it."""
+        with output_named():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 out = _OutputConsole(soft_wrap=True, highlight=False)

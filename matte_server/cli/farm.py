@@ -227,7 +227,9 @@ def _add_stop(commands: Any) -> None:
 def run_stop(arguments: argparse.Namespace) -> int:
     """Stops the session's server, if there is one."""
     found = resident.stop(arguments.state)
-    what = "there was none" if found is None else f"{found.address} {'stopped' if found.pid else 'goes on'}"
+    what = "there was none"
+    if found:
+        what = f"{found.address or 'one that was starting'} {'stopped' if found.pid else 'goes on'}"
     print(f"matting server: {what}")
     return console.OK
 

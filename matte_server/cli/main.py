@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -133,7 +133,8 @@ def main(arguments: Sequence[str] | None = None, interruption: Interruption | No
         _complete()
     interruption = interruption or Interruption()
     try:
-        return _ended(words, interruption)
+        with redirect_stdout(console.named(sys.stdout)):
+            return _ended(words, interruption)
     except BrokenPipeError:
         # Whoever read the output, such as "head", has enough. Python must not try to flush the rest at its end.
         console.lead_to_nothing(sys.stdout, sys.stderr)

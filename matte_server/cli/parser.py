@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import textwrap
 from functools import partial
 from itertools import groupby, pairwise
@@ -80,6 +81,14 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **{"allow_abbrev": False, "formatter_class": CommandHelp, **keywords})
         self._words: list[str] = []
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As argparse does, which drops what standard output says of its disk."""
+        if file is None or file is not sys.stdout:
+            super()._print_message(message, file)
+            return
+        file.write(message)
+        file.flush()
 
     def error(self, message: str) -> NoReturn:
         """Ends with 2, one sentence and where to find help."""

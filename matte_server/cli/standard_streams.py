@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..errors import MatteError
+from . import console
 
 STREAM = "-"
 INPUT, OUTPUT = "standard input", "standard output"
@@ -80,8 +81,10 @@ def standard_streams(arguments: argparse.Namespace) -> Iterator[StreamNames]:
         with _printing_to_standard_error():
             yield names
         if result.is_file():
-            sys.stdout.buffer.write(result.read_bytes())
-            sys.stdout.buffer.flush()
+            data = result.read_bytes()
+            with console.output_named():
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
 
 
 def _check(arguments: argparse.Namespace, inputs: list[str], outputs: list[str]) -> None:

@@ -39,9 +39,9 @@ _ANSWER_S = 60.0
 
 @dataclass(frozen=True)
 class ResidentServer:
-    """The server that a session uses. ``pid`` 0: somebody else runs it, so it is never stopped here. ``token`` is
-    in the environment of the server's process, so that another process with the same pid is never stopped; times of
-    start would change with the machine's clock."""
+    """The server that a session uses. ``pid`` 0: somebody else runs it, so it is never stopped here. ``address`` is
+    empty until it is ready. ``token`` is in the environment of the server's process, so that another process with
+    the same pid is never stopped; times of start would change with the machine's clock."""
 
     address: str
     keys: str = ""
@@ -70,8 +70,12 @@ def start(
     ``state`` cannot be written."""
     with _held(state):
         earlier = read(state)
-        if earlier and _process(earlier):
+        running = _process(earlier) if earlier else None
+        if earlier and running and earlier.address:
             return earlier
+        if running:
+            # Whoever started it was killed before it was ready, and its keys are known to nobody.
+            _end(running)
         log = state.with_suffix(".log")
         token = uuid.uuid4().hex
         with _writing("log", log):
@@ -79,11 +83,13 @@ def start(
         with log_file:
             process = _serve(log_file, arguments, token)
         try:
+            _write(state, ResidentServer(address="", pid=process.pid, token=token, log=str(log)))
             return _ready_server(process, state, log, token, on_progress)
         except BaseException:
             # Whoever gives up to wait, as a farm that cancels its session, has no other way to find it again.
             with contextlib.suppress(psutil.NoSuchProcess):
                 _end(psutil.Process(process.pid))
+            _remove(state)
             raise
 
 

@@ -4,13 +4,14 @@ AAC."""
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import av
 import numpy as np
@@ -78,6 +79,7 @@ class VideoWriter:
         self._base = Fraction(1, 90000)
         self._written = 0
         self._container: Any = None
+        self._file: IO[bytes] | None = None
         self._open()
 
     def __enter__(self) -> VideoWriter:
@@ -150,6 +152,7 @@ class VideoWriter:
                 self._container.mux(packet)
             if self._audio:
                 self._audio.up_to(at)
+            self._hold()
         except (av.FFmpegError, OSError) as error:
             raise self._cannot(error) from None
 
@@ -181,18 +184,37 @@ class VideoWriter:
                 self._container.mux(packet)
             if self._audio:
                 self._audio.finish(self._written / self._settings.rate)
+            self._hold()
             self._container.close()
-            with self._temporary.open("rb+") as file:
-                # Before the name, so that a crash of the machine does not leave the name of an empty file.
-                os.fsync(file.fileno())
+            self._settle()
             self._temporary.replace(self.path)
         except (av.FFmpegError, OSError) as error:
             self.abandon()
             raise self._cannot(error) from None
 
+    def _hold(self) -> None:
+        """Holds the temporary file open from its first bytes on, so that they can be found without its name."""
+        if self._file is None and self._temporary.exists():
+            self._file = self._temporary.open("rb+")
+
+    def _settle(self) -> None:
+        """Brings the whole file to the disk before it gets its name, so that a crash of the machine does not leave
+        the name of an empty file. Raises ``OSError``."""
+        with self._file or self._temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+            if self._temporary.exists():
+                return
+            # Another run took it for that of a killed one, where this one was paused for long (Ctrl-Z).
+            with self._temporary.open("xb") as copy:
+                shutil.copyfileobj(file, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+
     def abandon(self) -> None:
         """Closes and removes the temporary file."""
         try:
+            if self._file is not None:
+                self._file.close()
             self._container.close()
         except (av.FFmpegError, OSError, ValueError):
             # The file is removed anyway.

@@ -3,7 +3,6 @@ pixel."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from ..core.window import Window
 from ..errors import MatteError
 from ..io import exr
 from .inputs import ShotInputs
+from .scratch_array import scratch_array
 from .shot import ShotFrame
 from .unlike_frames import Kind, kind_of, unlike
 
@@ -74,14 +74,13 @@ def build(
 ) -> BuiltPlate:
     """The clean plate as ``reference`` sees it, from ``frames``, whose ``holdout`` is a rough matte of the
     subject where there is one; of one or two frames it is the mean. ``mode`` is how they are aligned, as in
-    :func:`core.align.align`. Raises ``MatteError`` with too_few_frames and what reading pictures raises."""
+    :func:`core.align.align`. Raises ``MatteError`` with too_few_frames, disk_full and what reading
+    pictures raises."""
     target, _ = pictures.pair(reference)
     window = target.data_window
     shape = (len(frames), window.height, window.width)
-    with tempfile.TemporaryDirectory(prefix="cleanplate-") as folder:
-        # On disk, where the system keeps in memory what fits: together the frames of a 4K shot are gigabytes.
-        colours = np.memmap(Path(folder) / "colour", np.float32, "w+", shape=(*shape, 3))
-        masks = np.memmap(Path(folder) / "visible", np.bool_, "w+", shape=shape)
+    # Together the frames of a 4K shot are gigabytes.
+    with scratch_array((*shape, 3), np.float32) as colours, scratch_array(shape, np.bool_) as masks:
         used: list[int] = []
         kinds: dict[int, Kind] = {}
         for number, frame in enumerate(frames, 1):

@@ -21,7 +21,15 @@ def write_atomically(path: str, data: Blob) -> None:
     Creates the folder if it is missing. The bytes are on the disk before the name is: a crash or a full disk leaves
     the older file at ``path`` or the whole new one. Raises ``OSError``, and then leaves no temporary file behind.
     """
-    target = Path(path)
+    try:
+        _write_and_rename(Path(path), data)
+    except FileNotFoundError:
+        # Another run takes the temporary file of one that was paused for long (Ctrl-Z) for a killed one's, and
+        # removes it; or somebody has removed the folder.
+        _write_and_rename(Path(path), data)
+
+
+def _write_and_rename(target: Path, data: Blob) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:

@@ -27,6 +27,27 @@ def test_a_failure_leaves_no_temporary_file_and_the_older_file_alone(tmp_path: P
     assert list(tmp_path.iterdir()) == [target] and (target / "inside").is_dir()
 
 
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_file_whose_temporary_file_was_taken_for_a_leftover_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """As where its run was stopped with Ctrl-Z for minutes, and another run of the shot ended meanwhile."""
+    target, sync = tmp_path / "a" / "m.exr", os.fsync
+    taken: list[Path] = []
+
+    def taken_once(descriptor: int) -> None:
+        sync(descriptor)
+        if not taken:
+            taken.extend(target.parent.iterdir())
+            taken[0].unlink()
+            if what == "folder":
+                target.parent.rmdir()
+
+    monkeypatch.setattr(os, "fsync", taken_once)
+    write_atomically(str(target), b"whole")
+    assert target.read_bytes() == b"whole" and list(target.parent.iterdir()) == [target]
+
+
 def test_a_text_up_to_its_limit_is_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("1" * (2 << 20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -129,6 +130,39 @@ def test_streams_that_cannot_be_written_to(make_shot: Callable[..., ShotFiles], 
     assert b"Traceback" not in ended.stderr + ended.stdout
     is_made = Path(shot.matte.replace("####", "1001")).is_file()
     assert is_made or ends == console.PIPE_CLOSED
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+@pytest.mark.parametrize("buffering", [{}, {"PYTHONUNBUFFERED": "1"}])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["version"],
+        ["--version"],
+        ["--help"],
+        ["models", "--help"],
+        ["models", "--json"],
+        ["farm", "stop"],
+        ["matte"],
+    ],
+)
+def test_a_full_disk_under_standard_output_is_one_sentence(
+    make_shot: Callable[..., ShotFiles], words: list[str], buffering: dict[str, str]
+) -> None:
+    """It was "No space left on device" of nothing, "Exception ignored in" and 120, or (help) no word at all."""
+    if words == ["matte"]:
+        words = make_shot(1).command()
+    elif words == ["farm", "stop"]:
+        words = ["farm", "stop", "--state", "none"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | buffering
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "matte_server", *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+    assert ended.returncode == console.BAD_INPUT
+    assert ended.stderr.splitlines()[-1] == "error (disk_error): Standard output: No space left on device."
+    assert "Traceback" not in ended.stderr and "Exception" not in ended.stderr
 
 
 def test_an_error_that_nobody_reads_is_not_that_frames_failed() -> None:

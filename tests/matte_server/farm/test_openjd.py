@@ -249,6 +249,27 @@ def test_a_session_that_is_cancelled_while_its_server_starts_leaves_no_server(
     assert not (tmp_path / "state.json").exists()
 
 
+@pytest.mark.parametrize("then", ["start", "stop"])
+def test_a_server_whose_starter_was_killed_is_ended_by_the_next_command(then: str, tmp_path: Path) -> None:
+    """It idled for half an hour with the models in memory, and the next session started another beside it."""
+    state = tmp_path / "state.json"
+    with subprocess.Popen(
+        [CLEANPLATE, "farm", "start", "--state", str(state), "--device", "cpu"], stdout=subprocess.DEVNULL
+    ) as command:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (left := resident.read(state)):
+            time.sleep(0.05)
+        command.kill()
+    assert left and not left.address
+    if then == "stop":
+        assert cli(["farm", "stop", "--state", str(state)]) == 0
+    else:
+        assert resident.start(state, ("--device", "cpu")).address
+    assert not psutil.pid_exists(left.pid) or psutil.Process(left.pid).status() == psutil.STATUS_ZOMBIE
+    resident.stop(state)
+    assert not state.exists()
+
+
 def test_what_is_no_state_file_names_no_server(tmp_path: Path) -> None:
     """A pipe is not waited for, nor is a device read without end."""
     os.mkfifo(tmp_path / "pipe")

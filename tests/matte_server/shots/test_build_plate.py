@@ -18,10 +18,19 @@ from matte_server.shots.shot import ShotFrame
 from tests.matte_server import colour_formulas as formulas
 from tests.matte_server import picture_files
 from tests.matte_server.pictures import room
+from tests.small_disk import python_beside_a_small_disk
 
 from .conftest import moved, plate_of, save, wall
 
 GRAIN = 0.002
+_BUILD = """
+import sys, tempfile
+from pathlib import Path
+from matte_server.cli import main as cli
+
+tempfile.tempdir = sys.argv[1]
+print(cli.main(["build-plate", sys.argv[2], "-o", sys.argv[3]]), list(Path(sys.argv[1]).iterdir()))
+"""
 
 
 def grainy(picture: np.ndarray, seed: int) -> np.ndarray:
@@ -119,6 +128,14 @@ def test_the_command_builds_and_says_how_sure_it_is(moving_shot: Path, capsys: p
     before = clean.read_bytes()
     assert cli.main(words) == 2
     assert clean.read_bytes() == before
+
+
+def test_a_clean_plate_that_its_disk_has_no_room_for_is_one_sentence(moving_shot: Path) -> None:
+    """It was "Bus error"."""
+    plate, clean = moving_shot / "plate.####.exr", moving_shot / "clean.exr"
+    said = python_beside_a_small_disk(_BUILD, moving_shot / "tmp", "1m", str(plate), str(clean))
+    assert "error (disk_full): " in said and said.endswith("2 []\n"), said
+    assert not clean.exists()
 
 
 def test_a_plates_colour_tags_are_not_those_of_its_clean_plate(tmp_path: Path) -> None:

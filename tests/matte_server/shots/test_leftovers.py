@@ -95,3 +95,18 @@ def test_two_runs_that_write_one_video_both_complete_it(tmp_path: Path) -> None:
         writer.write(image, None)
     with VideoReader(path) as video:
         assert video.facts.frames == 2
+
+
+def test_a_video_whose_temporary_file_was_taken_for_a_leftover_is_complete(tmp_path: Path) -> None:
+    """As where its run was stopped with Ctrl-Z for longer than :data:`QUIET_S`."""
+    window = Window(0, 0, 32, 16)
+    settings = MovieSettings(width=32, height=16, rate=Fraction(24), timecode="", comment="first")
+    for name in ("whole.mov", "taken.mov", "taken.mp4", "whole.mp4"):
+        with VideoWriter(tmp_path / name, settings) as writer:
+            for level in (0.2, 0.5, 0.8):
+                writer.write(Image(np.full((16, 32, 4), level, np.float32), ("R", "G", "B", "A"), window, window))
+                for temporary in tmp_path.glob(".taken.*"):
+                    temporary.unlink()
+    for suffix in (".mov", ".mp4"):
+        assert (tmp_path / f"taken{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 4

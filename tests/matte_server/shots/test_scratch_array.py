@@ -1,0 +1,35 @@
+"""Arrays on the disk: they leave nothing behind, and a disk that is too small ends no process."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matte_server.errors import MatteError
+from matte_server.shots.scratch_array import scratch_array
+from tests.small_disk import files_of_at_most
+
+
+def test_an_array_begins_with_zeros_and_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process left gigabytes in the folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with scratch_array((2, 3, 5), np.float32) as values:
+        assert values.shape == (2, 3, 5) and values.dtype == np.float32 and not values.any()
+        values[1] = 7.0
+        assert values[1].sum() == 7.0 * 15 and not values[0].any()
+        assert not list(tmp_path.iterdir())
+
+
+def test_an_array_that_a_limit_cuts_is_refused() -> None:
+    with files_of_at_most(1 << 20), scratch_array((1 << 20,), np.bool_) as values:
+        values[:] = True
+    with (
+        files_of_at_most(1 << 20),
+        pytest.raises(MatteError, match="does not take 1 MiB of temporary files: File too large") as refused,
+        scratch_array(((1 << 20) + 1,), np.bool_),
+    ):
+        raise AssertionError("it is too large")
+    assert refused.value.code == "disk_full"
