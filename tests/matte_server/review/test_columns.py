@@ -101,8 +101,8 @@ def test_a_shot_that_is_bad_throughout_is_marked_throughout() -> None:
     """The median of a bad shot is no excuse: residuals above a pixel and large errors count by themselves."""
     frames = [replace(frame, residual_px=3.0, recomposition=0.15) for frame in shot(5)]
     told = [
-        "The foreground over the clean plate is 15.00% of the plate's range away from the plate; in a good frame it "
-        "stays below 10%.",
+        "The foreground over the clean plate is 15.00% of the plate's range away from the plate; in a good frame "
+        "it stays below 10%.",
         "The alignment's residual is 3.00 px; a good one stays below 1 px.",
     ]
     assert [sorted(reasons, reverse=True) for reasons in odd(frames).values()] == [told] * 5
