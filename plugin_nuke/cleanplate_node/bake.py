@@ -11,6 +11,7 @@ Exit code 0: every frame has its result. 1: some have none; the reason stands on
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ from matte_link.sequence import format_frames, parse_frames  # noqa: E402
 
 from cleanplate_node import host, node_state, preflight, result_read, run  # noqa: E402
 
+_NEGATIVE = re.compile(r"-\d")
+
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="nuke -t bake.py", description="Make the mattes of a Cleanplate node.")
@@ -35,7 +38,19 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--server", default="", metavar="ADDR", help="in place of the node's own server")
     parser.add_argument("--force", action="store_true", help="make frames again that are up to date")
     parser.add_argument("--save", default="", metavar="NK", help="write a copy that shows the results")
-    return parser.parse_args(words)
+    return parser.parse_args(_with_frames_joined(words))
+
+
+def _with_frames_joined(words: Sequence[str]) -> list[str]:
+    """A range that begins with a negative frame is no option, which argparse takes it for, and a farm puts in what
+    its shot has."""
+    found: list[str] = []
+    for word in words:
+        if found[-1:] == ["--frames"] and _NEGATIVE.match(word):
+            found[-1] = f"--frames={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def main(words: Sequence[str]) -> int:
