@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from matte_link.file_digest import file_digest
@@ -11,22 +12,42 @@ from . import host
 from .colour import ConfigUnreadable, HostColour, SentColour, sent_colour
 from .range_plan import Refused
 
+_OWN = "nuke-default"
+
 
 def project_colour() -> SentColour:
     """The colourspace of the plates and the configuration that has it. Raises ``Refused``."""
     try:
-        return sent_colour(
-            HostColour(
-                management=host.root_text("colorManagement"),
-                space=host.root_text("workingSpaceLUT"),
-                config=host.root_text("OCIO_config"),
-                custom_path=host.root_evaluated("customOCIOConfigPath"),
-                environment=os.environ.get("OCIO", ""),
-                installed=host.installed_configs(),
-            )
-        )
+        return sent_colour(_host_colour())
     except ConfigUnreadable as error:
         raise Refused("bad_ocio_config", str(error), "Correct the project's colour settings.") from None
+
+
+def _host_colour() -> HostColour:
+    return HostColour(
+        management=host.root_text("colorManagement"),
+        space=host.root_text("workingSpaceLUT"),
+        config=host.root_text("OCIO_config"),
+        custom_path=host.root_evaluated("customOCIOConfigPath"),
+        environment=os.environ.get("OCIO", ""),
+        installed=host.installed_configs(),
+    )
+
+
+def manages_by_ocio() -> bool:
+    """Whether Reads convert their files by an OCIO configuration."""
+    return _host_colour().management.lower() == "ocio"
+
+
+def config_of_nodes() -> str:
+    """The configuration that OCIO nodes take, whatever manages the project's colours: a path, or a name; empty for
+    Nuke's own."""
+    asked = _host_colour()
+    try:
+        found = sent_colour(replace(asked, management="OCIO")).config
+    except ConfigUnreadable:
+        found = asked.environment or asked.custom_path
+    return found or ("" if asked.config == _OWN else asked.config)
 
 
 def config_digest(config: str) -> str:

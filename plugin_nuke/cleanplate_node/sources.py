@@ -21,7 +21,7 @@ from .knob_text import all_pairs
 from .neighbours import Footage
 from .node_options import NodeOptions
 from .node_state import setting
-from .project_colour import config_digest, project_colour
+from .project_colour import config_digest, config_of_nodes, manages_by_ocio, project_colour
 from .source_files import FileStamps, name_by_script
 
 _SAMPLED = (1, 101, 1001)
@@ -187,19 +187,24 @@ def sources_of(
         upstream=upstream,
         space=colour.space,
         scope=scope,
-        project=_project(upstream.facts, colour),
+        project=_project(node, upstream.facts, colour),
     )
 
 
-def _project(facts: Sequence[host.NodeFacts], colour: SentColour) -> tuple[tuple[str, str], ...]:
-    """The project's format, where a node takes it, what files are converted by, where one is, and the text of
-    the project's colour configuration. Those at their defaults are left out."""
+def _project(node: host.Node, facts: Sequence[host.NodeFacts], colour: SentColour) -> tuple[tuple[str, str], ...]:
+    """The project's format, where a node takes it, what files are converted by, where one is, the text of the
+    project's colour configuration, and its name where a node takes it. Those at their defaults are left out."""
     names = ["format"] if any(one.takes_project_format for one in facts) else []
     readers = (one for one in facts if one.kind == "Read" or one.reads_render)
-    if any(("raw", "true") not in all_pairs(one.knobs) for one in readers):
+    converts = any(("raw", "true") not in all_pairs(one.knobs) for one in readers)
+    if converts:
         names += _CONVERSIONS
-    config = config_digest(colour.config)
-    return (*host.changed_root_texts(names), *([("OCIO_config", config)] if config else []))
+    takes_config = any(one.kind.startswith("OCIO") for one in facts) or (converts and manages_by_ocio())
+    config = config_of_nodes() if takes_config else ""
+    # The one that is sent is among the options, unless the node names another one.
+    is_known = config == colour.config and not setting(node, "ocio_config")
+    pairs = [("OCIO_config", config_digest(colour.config or config)), ("config", "" if is_known else config)]
+    return (*host.changed_root_texts(names), *(pair for pair in pairs if pair[1]))
 
 
 class SourceKeys:

@@ -276,3 +276,73 @@ def test_a_constant_expression_has_the_key_that_it_had_before_any_frame_counted(
     plain = comp.keys(FRAME)[2]
     _PAINTED(comp)
     assert comp.keys(FRAME)[2] == plain != ""
+
+
+def _colours(config: str, management: str = "Nuke") -> Callable[[EditedComp], None]:
+    """The project's colour management and OCIO configuration."""
+
+    def choose(comp: EditedComp) -> None:
+        for name, value in {"colorManagement": management, "OCIO_config": config}.items():
+            host.set_root(name, value)
+        host.set_root("customOCIOConfigPath", f"{comp.shot.as_posix()}/config.ocio")
+        (comp.shot / "config.ocio").touch()
+
+    return choose
+
+
+def _edited_config(comp: EditedComp) -> None:
+    (comp.shot / "config.ocio").write_text("# another look")
+
+
+_CONVERTED, _OCIO = _set("plate", "raw", False), _between("OCIOColorSpace")
+_BY_OCIO, _CG = _colours("aces_1.1", "OCIO"), "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1"
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "is_seen"),
+    [
+        (_OCIO, _colours("aces_1.2"), True),
+        (_then(_OCIO, _colours("aces_1.1")), _colours("aces_1.2"), True),
+        (_then(_OCIO, _colours("custom")), _edited_config, True),
+        (_then(_OCIO, _colours("aces_1.2")), _edited_config, False),
+        (_then(_OCIO, _colours("nuke-default")), _colours("nuke-default"), False),
+        (_then(_CONVERTED, _BY_OCIO), _colours("aces_1.2", "OCIO"), True),
+        (_then(_CONVERTED, _colours("aces_1.1")), _colours("aces_1.2"), False),
+        (_BY_OCIO, _colours("aces_1.2", "OCIO"), False),
+        (_then(_OCIO, _BY_OCIO), _colours("aces_1.2", "OCIO"), True),
+        # The node's own configuration is what the server is told, not what Nuke converts by.
+        (
+            _then(_OCIO, _set("node", "ocio_config", "/house/config.ocio"), _colours(_CG, "OCIO")),
+            _colours(_CG.replace("cg", "studio"), "OCIO"),
+            True,
+        ),
+    ],
+)
+def test_the_configuration_that_nodes_convert_by(
+    before: Callable[[EditedComp], object], edit: Callable[[EditedComp], object], is_seen: bool, comp: EditedComp
+) -> None:
+    test_an_edit_behind_another_one(before, edit, is_seen, comp)
+
+
+def test_a_configuration_that_is_sent_is_named_once(comp: EditedComp) -> None:
+    """Results of before stay good: its name is among the options."""
+    _colours("custom", "OCIO")(comp)
+    known = comp.keys(FRAME)[0]
+    _CONVERTED(comp)
+    assert not any(name == "config" for name, _ in sources.sources_of(comp.node).project)
+    host.set_value(comp.plate, "raw", True)
+    assert comp.keys(FRAME)[0] == known
+
+
+def test_nukes_own_configuration_is_not_named(comp: EditedComp) -> None:
+    """Results of before stay good."""
+    _OCIO(comp)
+    assert not sources.sources_of(comp.node).project
+
+
+def test_ocio_nodes_under_another_environment(comp: EditedComp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another session of Nuke, with $OCIO of another show."""
+    _OCIO(comp)
+    before = comp.keys(FRAME)
+    monkeypatch.setenv("OCIO", "/show/that/is/not/there/config.ocio")
+    assert comp.keys(FRAME) != before

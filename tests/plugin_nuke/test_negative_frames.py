@@ -46,9 +46,11 @@ def test_the_frames_around_one_go_on_below_0(bench: ContractBench, window: State
 def test_a_key_frame_below_0(bench: ContractBench, window: State) -> None:
     bench.shot(FRAMES)
     node = with_keys(bench, window, (1,))
-    host.connect(node, 4, node.input(0))
+    plate = node.input(0)
+    assert plate is not None
+    host.connect(node, 4, plate)
     host.go_to(-2)
-    host.set_value(node.input(0), "first", -3)
+    host.set_value(plate, "first", -3)
     press(window, bench, node, "add_key")
     assert host.value(node, "key_frames") == "-2,1"
     press(window, bench, node, "remove_key")

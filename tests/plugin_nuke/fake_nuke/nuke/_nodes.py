@@ -18,7 +18,8 @@ from ._state import CancelledError, state
 
 FORMAT = (0, 0, 128, 96)
 PROJECT_FORMAT = "128 96 0 0 128 96 1 project"
-_CONFIGS = ["nuke-default", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1", "custom"]
+_FOUNDRYS = [f"fn-nuke_{kind}-config-v1.0.0_aces-v1.3_ocio-v2.1" for kind in ("cg", "studio")]
+_CONFIGS = ["nuke-default", *_FOUNDRYS, "aces_1.1", "aces_1.2", "custom"]
 _COMPRESSIONS = ["none", "Zip (1 scanline)", "Zip (16 scanlines)", "PIZ Wavelet (32 scanlines)", "RLE"]
 _EDGES = ["hold", "loop", "bounce", "black"]
 _ON_ERROR = ["error", "black", "checkerboard", "nearest frame"]
@@ -188,6 +189,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "LiveGroup": _live_knobs,
     "OneView": lambda: [k.Enumeration_Knob("view", "", ["\x07", *state.views])],
     "JoinViews": lambda: [k.Multiline_Eval_String_Knob("viewassoc")],
+    "OCIOColorSpace": lambda: [k.Enumeration_Knob("in_colorspace", "", ["scene_linear", "color_picking"])],
     "House_Grade": _group_knobs,
     "House_Grade2": _group_knobs,
 }
@@ -629,9 +631,7 @@ class Root(Group):
             *(k.Enumeration_Knob(f"{one}Lut", "", ["sRGB", "linear"]) for one in ("int8", "int16", "log", "float")),
             k.Enumeration_Knob("colorManagement", "", ["Nuke", "OCIO"]),
             k.Enumeration_Knob("workingSpaceLUT", "", ["linear", "scene_linear", "ACES - ACEScg", "sRGB"]),
-            k.Enumeration_Knob(
-                "OCIO_config", "", ["nuke-default", "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1", "custom"]
-            ),
+            k.Enumeration_Knob("OCIO_config", "", _CONFIGS),
             k.File_Knob("customOCIOConfigPath"),
             k.File_Knob("project_directory"),
             k.Boolean_Knob("proxy"),
@@ -934,7 +934,9 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "OneView": _one_view,
     "JoinViews": _join_views,
     "Constant": _constant,
-    **dict.fromkeys(("Roto", "NoOp", "Reformat", "Tracker4", "ColorLookup", "Vectorfield", "Text2"), _passes),
+    **dict.fromkeys(
+        ("Roto", "NoOp", "Reformat", "OCIOColorSpace", "Tracker4", "ColorLookup", "Vectorfield", "Text2"), _passes
+    ),
     **dict.fromkeys(_GROUPS, _group),
     **dict.fromkeys(("Precomp", "LiveGroup"), _precomp),
 }
