@@ -16,12 +16,11 @@ import OpenImageIO as oiio
 from ..core.image import Float32, Image, divided_by_alpha
 from ..core.window import Window
 from ..errors import MatteError
-from .dpx import CINEON_MAGIC, DPX_MAGIC, cineon_is_cut, corrected, with_padding
+from .dpx import CINEON_MAGIC, DPX_MAGIC, corrected, with_padding
 from .dpx_video import COLOUR_DIFFERENCES, has_colour_differences, rgb_of_dpx
 from .exr_header import MAGIC_BYTES
 from .exr_reader import read_channels, read_exr
 from .file_colour import still_colour
-from .image_check import ends_unwritten
 from .image_file import (
     DEFAULT_LIMITS,
     ReadLimits,
@@ -31,31 +30,20 @@ from .image_file import (
     unreadable,
 )
 from .jpeg import JPEG_MAGIC, first_picture, refuse_unsaid_inks
+from .jpeg_xl import jpeg_xl_head
 from .library_output import libraries_silenced
-from .orientation import FIRST_TURNED, ORIENTATIONS, upright
-from .png_chunks import ANIMATION, PNG_SIGNATURE, damaged_chunk, exif_after_pixels, png_is_cut
+from .orientation import ORIENTATIONS, upright
+from .png_chunks import ANIMATION, exif_after_pixels
 from .portable_map import refuse_misread
 from .radiance import holds_xyz, radiance_orientation, radiance_pixel_aspect
+from .refused_stills import BITS, HEAD, PHOTOMETRIC, refuse_file, refuse_layout
 from .still_attributes import attributes_of
 from .still_header import StillHeader
 from .tiff_tags import has_pages_below, orientation_of_exif
 
 _NOT_THE_PICTURE = 1 | 4
 """Bits of NewSubfileType: a reduced copy of another page, and a transparency mask for one."""
-_PHOTOMETRIC = "tiff:PhotometricInterpretation"
-_BITS, _FP24 = "oiio:BitsPerSample", 24
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _OF_SENSORS = 0, 1, (32803, 34892)
-# Brands of files that are made of boxes (ISO 14496-12) -> what they are, in the order looked for.
-_REFUSED = {
-    b"crx ": "a camera raw file",
-    b"avif": "an AVIF file",
-    b"avis": "an AVIF file",
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "a HEIC file"),
-    b"mif1": "a HEIF file",
-    b"msf1": "a HEIF file",
-}
-_OF_VIDEOS = (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5")
-_HEAD = 64
+_WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
 # What files begin with: PNG, JPEG, TIFF and BigTIFF, DPX, Cineon, BMP, GIF, WebP, PSD, Radiance HDR, JPEG 2000 and
 # JPEG XL (as boxes and as a codestream), SGI and PNM. Targa has none.
 _BEGINNINGS = (
@@ -68,7 +56,6 @@ _BEGINNINGS = (
     *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL", b"\xff\x0a", b"\x01\xda"),
     *(b"P%c" % kind for kind in b"123456Ff"),
 )
-_CAMERA_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")
 _SEVERAL = "The file holds several pictures, and the first one was read."
 _GAIN_MAP = "The file holds a gain map, which makes an HDR picture of its SDR one; the SDR picture was read."
 _STORED_IN_INKS = 5
@@ -111,16 +98,10 @@ def read_image(
 
 def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits) -> Image:
     with path.open("rb") as file:
-        head = file.read(_HEAD)
+        head = file.read(HEAD)
     if head.startswith(MAGIC_BYTES):
         return read_exr(path, label, layer, view, limits)
-    _refuse_unsupported(head, label)
-    if head.startswith(PNG_SIGNATURE):
-        _refuse_damaged_png(path, label)
-    if ends_unwritten(path, head):
-        raise unreadable(path, label, "its end was never written")
-    if head.startswith(CINEON_MAGIC) and cineon_is_cut(path):
-        raise unreadable(path, label, "it is shorter than its header says")
+    refuse_file(path, head, label)
     if layer:
         raise only_exrs_have_layers(label, layer)
     try:
@@ -136,14 +117,6 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
         raise unreadable(path, label, "its header is damaged") from None
 
 
-def _refuse_damaged_png(path: Path, label: str) -> None:
-    if png_is_cut(path):
-        # Before libpng, which would print a line of its own.
-        raise unreadable(path, label, "it ends before its last chunk")
-    if chunk := damaged_chunk(path):
-        raise unreadable(path, label, f"its chunk {chunk} is damaged")
-
-
 def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[str, ...]]:
     """The bytes of a still that OpenImageIO reads right where it does not so with the file itself, else None; and
     what these leave out. Raises ``MatteError`` as :func:`refuse_unsaid_inks` does."""
@@ -153,58 +126,6 @@ def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[s
     refuse_unsaid_inks(data, label)
     alone = first_picture(data)
     return alone, () if alone is None else (_GAIN_MAP,)
-
-
-def _refuse_unsupported(head: bytes, label: str) -> None:
-    if not any(head):
-        problem = "begins with zeros, as a file that was never written" if head else "is empty"
-        raise MatteError("unreadable", f"{label} {problem}.", "Render or copy it again.")
-    kind = "a camera raw file" if Path(label).suffix.lower() in _CAMERA_RAW else ""
-    if head[4:8] == b"ftyp":
-        brands = head[8 : min(_HEAD, int.from_bytes(head[:4], "big"))]
-        kind = next((name for brand, name in _REFUSED.items() if brand in brands), kind)
-        if not kind and any(brand in brands for brand in _OF_VIDEOS):
-            raise MatteError("unreadable", f"{label} is a video.", "Give it the suffix of one, such as .mp4.")
-    if kind:
-        raise MatteError(
-            "unreadable",
-            f"{label} is {kind}, which Cleanplate does not read.",
-            "Convert it to TIFF, PNG, JPEG or EXR first.",
-        )
-
-
-def _refuse_layouts(spec: oiio.ImageSpec, file_format: str, label: str) -> None:
-    """Raises ``MatteError("unreadable", ...)`` where OpenImageIO would read another picture than the file has."""
-    if file_format in ("dpx", "cineon") and spec.get_int_attribute("Orientation", 1) >= FIRST_TURNED:
-        # It reads their columns as if they were lines.
-        raise MatteError("unreadable", f"{label} stores its pixels in columns.", "Export it again in rows.")
-    if file_format == "tiff" and spec.get_int_attribute(_PHOTOMETRIC, -1) in _OF_SENSORS:
-        raise MatteError(
-            "unreadable", f"{label} holds the raw data of a camera's sensor.", "Develop it to TIFF or EXR first."
-        )
-    if (
-        file_format == "tiff"
-        and spec.format == oiio.TypeDesc("float")
-        and spec.get_int_attribute(_BITS, 0) == _FP24
-    ):
-        # It takes them for parts of 32 bit floats.
-        raise MatteError(
-            "unreadable",
-            f"{label} is a TIFF of 24 bit floats, which Cleanplate does not read.",
-            "Convert it to 16 or 32 bit floats, or to an EXR.",
-        )
-    is_interleaved = str(spec.getattribute("planarconfig")) != "separate"
-    if (
-        file_format == "tiff"
-        and spec.tile_width
-        and spec.format.basetype == oiio.BASETYPE.DOUBLE
-        and is_interleaved
-    ):
-        raise MatteError(
-            "unreadable",
-            f"{label} is a TIFF of 64 bit floats in tiles, which Cleanplate does not read.",
-            "Convert it to 32 bit floats, or to an EXR.",
-        )
 
 
 def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Image:
@@ -236,7 +157,7 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         subimage = _largest_page(reader) if reader.format_name() == "ico" else _full_page(reader, path, label)
         reader.geterror()  # of the page that is not there
         spec = reader.spec(subimage)
-        _refuse_layouts(spec, reader.format_name(), label)
+        refuse_layout(spec, reader.format_name(), label)
         data, display = _windows(spec, reader.format_name())
         check_size(data, display, spec.nchannels, label, limits)
         is_alone = reader.format_name() != "dpx" or _next_full_page(reader, subimage + 1) is None
@@ -245,7 +166,7 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         if pixels is None or reader.has_error:
             raise unreadable(path, label, reader.geterror())
         if reader.format_name() == "dpx":
-            bits = spec.get_int_attribute(_BITS, 8 * spec.format.size())
+            bits = spec.get_int_attribute(BITS, 8 * spec.format.size())
             colorimetric = str(spec.getattribute("dpx:Colorimetric") or "")
             pixels = rgb_of_dpx(corrected(path, pixels, indices), spec.channelnames, bits, colorimetric)
         header = StillHeader.read(path, reader.format_name())
@@ -315,7 +236,7 @@ def _colour_channels(
             has_alpha = "a" in names and triple != ("a", "a", "a")
             channels = ("R", "G", "B", "A") if has_alpha else ("R", "G", "B")
             return found + ([names["a"]] if has_alpha else []), channels
-    if spec.get_int_attribute(_PHOTOMETRIC, -1) == _STORED_IN_INKS:
+    if spec.get_int_attribute(PHOTOMETRIC, -1) == _STORED_IN_INKS:
         inks = f"{label} is stored in {spec.nchannels} inks, not as RGB."
         raise MatteError("no_colour", inks, "Convert it to RGB first, or to CMYK without other channels.")
     if not is_alone:
@@ -330,7 +251,7 @@ def _colour_channels(
 
 def _stored_names(spec: oiio.ImageSpec, file_format: str) -> Sequence[str]:
     """What the channels of a still are."""
-    photometric = spec.get_int_attribute(_PHOTOMETRIC, -1)
+    photometric = spec.get_int_attribute(PHOTOMETRIC, -1)
     if file_format == "targa" and spec.nchannels == 2:
         # OpenImageIO calls the two channels of a grey Targa with alpha R and G.
         return ("Y", "A")
@@ -355,6 +276,8 @@ def _image(header: StillHeader, spec: oiio.ImageSpec, pixels: Float32, channels:
     colour = still_colour(header, spec, is_float)
     data, display = _windows(spec, file_format)
     is_associated = not spec.get_int_attribute("oiio:UnassociatedAlpha", 0)
+    if file_format == "jpegxl":
+        is_associated = jpeg_xl_head(header.path).is_associated
     image = Image(
         pixels=pixels,
         channels=channels,
@@ -369,15 +292,16 @@ def _image(header: StillHeader, spec: oiio.ImageSpec, pixels: Float32, channels:
     )
     if file_format == "tiff":
         image = _from_white_as_zero(image, spec)
+    if file_format in ("tiff", "jpegxl") and "A" in channels and is_associated:
         # The product is one of colour as it is stored: encoded, or light.
-        image = divided_by_alpha(image) if "A" in channels and is_associated else image
+        image = divided_by_alpha(image)
     return upright(image, _orientation(header.path, spec, file_format))
 
 
 def _from_white_as_zero(image: Image, spec: oiio.ImageSpec) -> Image:
     """``image`` with 1 as white where its TIFF says that 0 is (PhotometricInterpretation 0). Of unsigned numbers of
     8 bits or fewer OpenImageIO has turned colour already, and alpha too."""
-    if spec.get_int_attribute(_PHOTOMETRIC, -1) != _WHITE_IS_ZERO:
+    if spec.get_int_attribute(PHOTOMETRIC, -1) != _WHITE_IS_ZERO:
         return image
     wrong = slice(3, None) if spec.format == oiio.TypeDesc("uint8") else slice(None, 3)
     pixels = image.pixels.copy(order="K")
