@@ -40,6 +40,7 @@ from .refused_stills import BITS, HEAD, PHOTOMETRIC, refuse_file, refuse_layout
 from .still_attributes import attributes_of
 from .still_header import StillHeader
 from .tiff_tags import has_pages_below, orientation_of_exif
+from .unused_alpha import is_unused_alpha
 
 _NOT_THE_PICTURE = 1 | 4
 """Bits of NewSubfileType: a reduced copy of another page, and a transparency mask for one."""
@@ -169,6 +170,8 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
             bits = spec.get_int_attribute(BITS, 8 * spec.format.size())
             colorimetric = str(spec.getattribute("dpx:Colorimetric") or "")
             pixels = rgb_of_dpx(corrected(path, pixels, indices), spec.channelnames, bits, colorimetric)
+        if "A" in channels and is_unused_alpha(path, reader.format_name(), pixels[..., 3]):
+            pixels, channels = pixels[..., :3], channels[:3]
         header = StillHeader.read(path, reader.format_name())
         image = _image(header, spec, pixels, channels)
         warnings = (_SEVERAL,) if _holds_several(header, reader, subimage) else ()

@@ -332,6 +332,21 @@ def other_stills() -> Iterator[FileCase]:
             name=name, write=of(Path.write_bytes, data), refusal="unreadable", warning=REFUSED.get(name, "")
         )
     yield FileCase(name="truncated.png", write=truncated_png, refusal="unreadable")
+    alpha = np.full((HEIGHT, WIDTH), 0.5)
+    for name, masks in {"rgb": (0xFF, 0xFF00, 0xFF0000), "10-bit": (0x3FF00000, 0xFFC00, 0x3FF)}.items():
+        yield FileCase(
+            name=f"{name}-masks.bmp",
+            write=of(files.bmp, CODE, alpha, 0, masks),
+            refusal="unreadable",
+            warning="in another order than usual",
+        )
+    yield FileCase(
+        name="masks.bmp",
+        write=of(files.bmp, CODE, alpha, 0xFF000000),
+        light=LIGHT,
+        stored=files.whole(alpha) / 255,
+        tolerance=STEP_8,
+    )
     for suffix in (".jpg", ".jp2", ".webp"):
         yield FileCase(
             name=f"unwritten-end{suffix}",

@@ -168,6 +168,27 @@ def tga(path: Path, code: Array, descriptor: int) -> None:
     path.write_bytes(head + rows.tobytes())
 
 
+BMP_MASKS = (0xFF0000, 0xFF00, 0xFF)
+
+
+def bmp(path: Path, code: Array, alpha: Array, mask: int | None, masks: Sequence[int] = BMP_MASKS) -> None:
+    """A BMP of 32 bits a pixel, as Windows writes it, or with ``masks`` of colour and ``mask``, that of alpha."""
+    height, width, _ = code.shape
+    rows = np.dstack([whole(code)[..., ::-1], whole(alpha)])[::-1].tobytes()
+    stated = b"" if mask is None else struct.pack("<4I", *masks, mask)
+    size = 40 if mask is None else 108
+    head = struct.pack("<IiiHHIIiiII", size, width, height, 1, 32, 0 if mask is None else 3, len(rows), 0, 0, 0, 0)
+    body = (head + stated).ljust(size, b"\0")
+    path.write_bytes(b"BM" + struct.pack("<IHHI", 14 + size + len(rows), 0, 0, 14 + size) + body + rows)
+
+
+def tga_32(path: Path, code: Array, alpha: Array, alpha_bits: int) -> None:
+    """A Targa of 32 bits a pixel, from the top."""
+    height, width, _ = code.shape
+    head = struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, width, height, 32, 0x20 | alpha_bits)
+    path.write_bytes(head + np.dstack([whole(code)[..., ::-1], whole(alpha)]).tobytes())
+
+
 def tiff(
     path: Path,
     values: Any,
