@@ -9,6 +9,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from .boxes import boxes
+
 _CODESTREAM = b"\xff\x0a"
 JPEG_XL_MAGIC = (_CODESTREAM, b"\0\0\0\x0cJXL \r\n\x87\n")
 """First bytes, of a codestream and of one in a container."""
@@ -66,16 +68,11 @@ def _codestream(data: bytes) -> bytes:
     """What follows the codestream's signature, in a container or without one; empty if there is none."""
     if data.startswith(_CODESTREAM):
         return data[len(_CODESTREAM) :]
-    at, parts = 0, b""
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        own = 8
-        if size == 1:
-            (size,), own = struct.unpack_from(">Q", data, at + 8), 16
-        end = at + size if size else len(data)
-        if kind in (b"jxlc", b"jxlp"):
-            parts += data[at + own + (4 if kind == b"jxlp" else 0) : end]
-        at = max(end, at + own)
+    parts = b"".join(
+        data[begin + (4 if kind == b"jxlp" else 0) : end]  # behind the part's number
+        for kind, begin, end in boxes(data)
+        if kind in (b"jxlc", b"jxlp")
+    )
     return parts[len(_CODESTREAM) :]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
+
+from .boxes import boxes, find, inside, length_of
 
 _LARGEST_HEADER = 1 << 28
 """Bytes of the largest moov box that is read: a day of video takes some ten millions."""
@@ -18,9 +19,9 @@ _VISUAL_ENTRY = 8 + 78
 def track_boxes(path: Path, track: int) -> bytes:
     """The content of the box of the track with this ID; empty where there is none. Raises ``OSError``."""
     header = _header(path)
-    for kind, begin, end in _boxes(header, 0, len(header)):
+    for kind, begin, end in boxes(header):
         content = header[begin:end]
-        if kind == b"trak" and (head := _inside(content, b"tkhd")) and _track_id(head) == track:
+        if kind == b"trak" and (head := inside(content, b"tkhd")) and _track_id(head) == track:
             return content
     return b""
 
@@ -28,7 +29,7 @@ def track_boxes(path: Path, track: int) -> bytes:
 def has_odd_edits(track: bytes) -> bool:
     """Whether a track's edit list leaves a gap that is not at its begin, holds a picture or changes the speed.
     FFmpeg shows other pictures there."""
-    edits = _inside(track, b"edts", b"elst")
+    edits = inside(track, b"edts", b"elst")
     if len(edits) < 8:
         return False
     layout = ">QqI" if edits[0] == 1 else ">IiI"
@@ -42,8 +43,8 @@ def has_odd_edits(track: bytes) -> bool:
 
 def clean_aperture(track: bytes) -> tuple[float, float] | None:
     """Width and height of the part of a track's pictures that players show, in pixels; None if it is not stated."""
-    entries = _inside(track, b"mdia", b"minf", b"stbl", b"stsd")[8:]
-    aperture = _find(entries, b"clap", _VISUAL_ENTRY)
+    entries = inside(track, b"mdia", b"minf", b"stbl", b"stsd")[8:]
+    aperture = find(entries, b"clap", _VISUAL_ENTRY)
     if len(aperture) < 32:
         return None
     width, of_width, height, of_height = struct.unpack_from(">4I", aperture)
@@ -58,7 +59,7 @@ def _header(path: Path) -> bytes:
         while at < size:
             file.seek(at)
             head = file.read(16)
-            length, own, kind = _length(head, 0, size - at)
+            length, own, kind = length_of(head, 0, size - at)
             if length < own:
                 break
             if kind == b"moov":
@@ -66,39 +67,6 @@ def _header(path: Path) -> bytes:
                 return file.read(min(length - own, _LARGEST_HEADER))
             at += length
     return b""
-
-
-def _length(data: bytes, at: int, rest: int) -> tuple[int, int, bytes]:
-    """The length of the box at ``at``, that of its own head, and its type; a length of 0 reaches to the end,
-    ``rest`` bytes away. The length is 0 where there is no box."""
-    if len(data) < at + 8:
-        return 0, 8, b""
-    length, kind = struct.unpack_from(">I4s", data, at)
-    if length == 1 and len(data) >= at + 16:
-        return int(struct.unpack_from(">Q", data, at + 8)[0]), 16, kind
-    return length or rest, 8, kind
-
-
-def _boxes(data: bytes, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Type, and begin and end of the content, of each box."""
-    while begin < end:
-        length, own, kind = _length(data, begin, end - begin)
-        if length < own:
-            return
-        yield kind, begin + own, min(begin + length, end)
-        begin += length
-
-
-def _find(data: bytes, kind: bytes, begin: int = 0) -> bytes:
-    """The content of the first box of this type among those from ``begin`` on; empty if there is none."""
-    return next((data[start:end] for found, start, end in _boxes(data, begin, len(data)) if found == kind), b"")
-
-
-def _inside(data: bytes, *kinds: bytes) -> bytes:
-    """The content of the box that these types lead to, from the outermost; empty if there is none."""
-    for kind in kinds:
-        data = _find(data, kind)
-    return data
 
 
 def _track_id(head: bytes) -> int:

@@ -14,6 +14,7 @@ from ..errors import MatteError
 from .dpx import CINEON_MAGIC, cineon_is_cut
 from .image_check import ends_unwritten
 from .image_file import unreadable
+from .jpeg2000 import JPEG_2000_MAGIC, refuse_other_numbers
 from .jpeg_xl import JPEG_XL_MAGIC, jpeg_xl_head
 from .orientation import FIRST_TURNED
 from .png_chunks import PNG_SIGNATURE, damaged_chunk, png_is_cut
@@ -38,8 +39,8 @@ _CAMERA_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", "
 
 
 def refuse_file(path: Path, head: bytes, label: str) -> None:
-    """Raises ``MatteError("unreadable", ...)`` for a still that is not read, or lacks a part, by its bytes.
-    ``head``: the first ``HEAD`` of them. Raises ``OSError``."""
+    """Raises ``MatteError`` with the codes unreadable, no_colour for a still that is not read, or lacks a part, by
+    its bytes. ``head``: the first ``HEAD`` of them. Raises ``OSError``."""
     _refuse_unsupported(head, label)
     if head.startswith(PNG_SIGNATURE):
         _refuse_damaged_png(path, label)
@@ -49,6 +50,8 @@ def refuse_file(path: Path, head: bytes, label: str) -> None:
             f"{label} is an animated JPEG XL, which Cleanplate does not read.",
             "Convert it to a sequence of PNGs or EXRs.",
         )
+    if head.startswith(JPEG_2000_MAGIC):
+        refuse_other_numbers(path, label)
     if _has_odd_masks(head):
         raise MatteError(
             "unreadable",

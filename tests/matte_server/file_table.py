@@ -332,6 +332,19 @@ def other_stills() -> Iterator[FileCase]:
             name=name, write=of(Path.write_bytes, data), refusal="unreadable", warning=REFUSED.get(name, "")
         )
     yield FileCase(name="truncated.png", write=truncated_png, refusal="unreadable")
+    for name, place, byte, refusal, sentence in (
+        ("cmyk", b"colr", 12, "no_colour", "is stored as CMYK"),
+        ("cielab", b"colr", 14, "no_colour", "is stored as CIELab"),
+        ("photo-ycc", b"colr", 13, "no_colour", "is stored as the colourspace number 13"),
+        ("signed", b"\xff\x4f\xff\x51", 0x87, "unreadable", "a JPEG 2000 of signed numbers"),
+    ):
+        yield FileCase(name=f"{name}.jp2", write=of(odd_jpeg_2000, place, byte), refusal=refusal, warning=sentence)
+    yield FileCase(
+        name="signed.j2k",
+        write=of(odd_jpeg_2000, b"\xff\x4f\xff\x51", 0x87),
+        refusal="unreadable",
+        warning="a JPEG 2000 of signed numbers",
+    )
     alpha = np.full((HEIGHT, WIDTH), 0.5)
     for name, masks in {"rgb": (0xFF, 0xFF00, 0xFF0000), "10-bit": (0x3FF00000, 0xFFC00, 0x3FF)}.items():
         yield FileCase(
@@ -379,6 +392,14 @@ REFUSED = {
         "cannot be read: it is in no format that Cleanplate reads",
     ),
 }
+
+
+def odd_jpeg_2000(path: Path, place: bytes, byte: int) -> None:
+    """With another number of its colourspace, or of how its first component is stored."""
+    files.pillow(path, CODE)
+    data = bytearray(path.read_bytes())
+    data[data.index(place) + (10 if place == b"colr" else 42)] = byte
+    path.write_bytes(data)
 
 
 def half_written(path: Path) -> None:
