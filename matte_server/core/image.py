@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -54,11 +54,9 @@ class Image:
         if self.pixels.dtype != np.float32:
             raise ValueError(f"pixels are {self.pixels.dtype}, not float32")
 
-    def warnings_as(self, role: str, is_data: bool = False) -> tuple[str, ...]:
-        """The warnings, each with the picture's role; without those on colour of a picture of data, as a guide
-        is."""
-        kept = self.warnings if is_data else (*self.warnings, *self.colour_warnings)
-        return tuple(with_roles(sentence, [role]) for sentence in kept)
+    def file_warnings(self, is_data: bool = False) -> tuple[str, ...]:
+        """All warnings; without those on colour of a picture of data, as a guide is."""
+        return self.warnings if is_data else (*self.warnings, *self.colour_warnings)
 
     @property
     def kind(self) -> dict[str, object]:
@@ -86,9 +84,14 @@ class Image:
         return red, green, blue
 
 
-def with_roles(sentence: str, roles: Sequence[str]) -> str:
-    """A warning on a file, with what the file is in the frame: "Sentence (plate, clean plate)."."""
-    return f"{sentence[:-1]} ({', '.join(roles)})."
+def with_roles(found: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
+    """The warnings on a frame's files, a sentence for each cause, with what the files are in the frame: "Sentence
+    (plate, clean plate).". ``found``: each file's role, as in a sentence, and its warnings."""
+    roles: dict[str, list[str]] = {}
+    for role, sentences in found:
+        for sentence in sentences:
+            roles.setdefault(sentence, []).append(role)
+    return tuple(f"{sentence[:-1]} ({', '.join(named)})." for sentence, named in roles.items())
 
 
 def joined(*pictures: Float32) -> Float32:

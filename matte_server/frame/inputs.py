@@ -12,7 +12,7 @@ from matte_link.messages import Matte
 from matte_link.roles import sources_of
 
 from ..core.align import Alignment
-from ..core.image import Guides, PlatePair
+from ..core.image import Guides, PlatePair, with_roles
 from ..core.placement import from_facts
 from ..errors import MatteError
 
@@ -31,6 +31,15 @@ class FrameInputs:
     """How long reading took."""
     key: str = ""
     """Names the model output that these pictures lead to; empty where it must not be cached."""
+
+    @property
+    def file_warnings(self) -> tuple[str, ...]:
+        """What the frame's files state and could not be honoured, a sentence for each cause."""
+        found = [("plate", self.pair.plate.file_warnings()), ("clean plate", self.pair.clean_plate.file_warnings())]
+        for role, guide in (("core", self.guides.core), ("holdout", self.guides.holdout)):
+            if guide is not None:
+                found.append((role, guide.file_warnings(is_data=True)))
+        return with_roles(found)
 
 
 class FrameSource(Protocol):

@@ -19,6 +19,7 @@ from ..core.image import (
     divided_by_alpha,
     moved_into,
     multiplied_by_alpha,
+    with_roles,
 )
 from ..errors import MatteError
 from ..io import exr
@@ -84,7 +85,7 @@ def comp_of(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
             shadow = moved_into(matte.display_window, shadow, matte.data_window, 1.0)
         matte = exr.in_display_window(matte)
     comp = comp_over(matte, background, shadow)
-    return replace(comp, warnings=background.warnings_as("background"))
+    return replace(comp, warnings=with_roles([("background", background.file_warnings())]))
 
 
 def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: ShotInputs) -> tuple[str, ...]:

@@ -48,11 +48,7 @@ class _RequestFrame:
     def warnings(self) -> tuple[str, ...]:
         """What the pictures' files state and could not be honoured, a sentence for each cause. A trimap is core and
         holdout."""
-        roles: dict[str, list[str]] = {}
-        for role, picture in self.pictures.items():
-            for sentence in picture.warnings:
-                roles.setdefault(sentence, []).append(role.replace("_", " "))
-        return tuple(with_roles(sentence, named) for sentence, named in roles.items())
+        return with_roles((role.replace("_", " "), picture.warnings) for role, picture in self.pictures.items())
 
     def sent(self, role: str) -> Inline | None:
         """The picture as it goes to the server; None where the frame has none in this role."""

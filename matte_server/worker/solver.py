@@ -171,7 +171,7 @@ class FrameSolver:
         pictures = {"plate": inputs.pair.plate.kind, "clean_plate": inputs.pair.clean_plate.kind}
         space = inputs.result_colourspace
         diagnostics = {**result.diagnostics, "colourspace": space, PICTURES: pictures, MAKER: maker}
-        diagnostics["warnings"] = [*cast(list[str], diagnostics["warnings"]), *_file_warnings(inputs)]
+        diagnostics["warnings"] = [*cast(list[str], diagnostics["warnings"]), *inputs.file_warnings]
         if warnings := self._take_warnings():
             self.memory_ran_short = True
             diagnostics["warnings"] = [*cast(list[str], diagnostics["warnings"]), *warnings]
@@ -231,14 +231,6 @@ def _naming_weights(job: FrameJob | LearningJob) -> Iterator[None]:
             raise
         message = error.message.replace(sent.path, sent.name).replace(Path(sent.path).name, sent.name)
         raise MatteError(error.code, message, error.hint) from error
-
-
-def _file_warnings(inputs: FrameInputs) -> list[str]:
-    """What the frame's files state and could not be honoured, a sentence for each cause."""
-    found = [*inputs.pair.plate.warnings_as("plate"), *inputs.pair.clean_plate.warnings_as("clean plate")]
-    for role, guide in (("core", inputs.guides.core), ("holdout", inputs.guides.holdout)):
-        found += guide.warnings_as(role, is_data=True) if guide is not None else ()
-    return found
 
 
 def peak_of(image: Image) -> float:

@@ -216,7 +216,7 @@ def test_a_file_of_several_pictures_is_named_in_every_role(
     roles = ("--core", several, "--background", several, "--comp", tmp_path / comp)
     assert cleanplate(several, "--clean", clean, "-o", output, *roles) == 0
     told = " ".join(capsys.readouterr().out.split())
-    for role in ("plate", "core", "background"):
+    for role in ("plate, core", "background"):
         assert told.count(f"The file holds several pictures, and the first one was read ({role}).") == 1
     assert cleanplate(several, "--clean", clean, "-o", tmp_path / "t.exr", "--trimap", several) == 0
     assert "the first one was read (core, holdout)." in " ".join(capsys.readouterr().out.split())

@@ -107,7 +107,7 @@ def test_a_file_is_what_it_says_in_every_role(case: FileCase, tmp_path: Path, pi
                 assert_light(image, case)
                 assert_windows_and_attributes(image, case)
             for image in (inputs.pair.plate, pictures.background(path, 1)):
-                warnings = " ".join(image.warnings_as("role"))
+                warnings = " ".join(image.file_warnings())
                 assert (case.warning in warnings) if case.warning else not warnings
         if case.stored is not None:
             # What a guide has is what the file stores; 10 bits reach the server as half floats.
@@ -151,7 +151,7 @@ def test_a_stated_colourspace_replaces_the_tags(tmp_path: Path) -> None:
     stated = replace(OPTIONS, colourspace="acescg", clean_colourspace="linear")
     with ShotInputs(stated) as pictures:
         inputs = as_the_server_reads(path, pictures, tmp_path)
-    assert inputs.pair.plate.warnings_as("plate") == ()
+    assert inputs.pair.plate.file_warnings() == ()
     # Grey stays grey, for both whites are neutral; ACES's matrices are rounded.
     assert np.allclose(inputs.pair.plate.rgb, 0.5, atol=1e-3)
     assert np.allclose(inputs.pair.clean_plate.rgb, 0.5, atol=1e-4)
@@ -174,3 +174,16 @@ def test_a_warning_that_two_files_share_is_one_sentence_that_names_both() -> Non
     }
     frame = _RequestFrame(pictures=pictures, alignment={}, colour={})
     assert frame.warnings == ("Its end is missing (plate, clean plate).", "Its rate is odd (clean plate).")
+
+
+def test_so_it_is_where_the_server_reads_both(tmp_path: Path, pictures: ShotInputs) -> None:
+    path, odd, gif = tmp_path / "a.png", (b"cICP", bytes((1, 9, 0, 1))), tmp_path / "a.gif"
+    files.png(path, np.full((8, 8, 3), 0.5), chunks=[odd])
+    assert as_the_server_reads(path, pictures, tmp_path).file_warnings == (
+        "The tag cICP 1/9/0/1 is not supported (plate, clean plate).",
+    )
+    assert as_the_server_reads(path, pictures, tmp_path, "core").file_warnings == ()  # a guide has no colour
+    files.several(gif, np.linspace(0.2, 0.8, 192).reshape(8, 8, 3))
+    assert as_the_server_reads(gif, pictures, tmp_path, "core").file_warnings == (
+        "The file holds several pictures, and the first one was read (core).",
+    )
