@@ -29,7 +29,7 @@ from .image_file import (
     temporary_picture,
     unreadable,
 )
-from .jpeg import JPEG_MAGIC, first_picture, refuse_unsaid_inks
+from .jpeg import JPEG_MAGIC, first_picture, holds_several, refuse_unsaid_inks
 from .jpeg_xl import jpeg_xl_head
 from .library_output import libraries_silenced
 from .orientation import ORIENTATIONS, upright
@@ -108,11 +108,12 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
     try:
         plain, warnings = _plainer(path, head, label)
         if plain is None:
-            return _read_raster(path, head, label, limits)
-        with temporary_picture(path.suffix) as copy:
-            copy.write_bytes(plain)
-            image = _read_raster(copy, head, label, limits)
-            return replace(image, warnings=(*warnings, *image.warnings))
+            image = _read_raster(path, head, label, limits)
+        else:
+            with temporary_picture(path.suffix) as copy:
+                copy.write_bytes(plain)
+                image = _read_raster(copy, head, label, limits)
+        return replace(image, warnings=(*warnings, *image.warnings))
     except (UnicodeDecodeError, RuntimeError):
         # OpenImageIO's Python module raises these on texts that are not UTF-8 and on impossible attributes.
         raise unreadable(path, label, "its header is damaged") from None
@@ -120,13 +121,14 @@ def _read_file(path: Path, label: str, layer: str, view: str, limits: ReadLimits
 
 def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[str, ...]]:
     """The bytes of a still that OpenImageIO reads right where it does not so with the file itself, else None; and
-    what these leave out. Raises ``MatteError`` as :func:`refuse_unsaid_inks` does."""
+    what it leaves out. Raises ``MatteError`` as :func:`refuse_unsaid_inks` does."""
     if not head.startswith(JPEG_MAGIC):
         return with_padding(path), ()
     data = path.read_bytes()
     refuse_unsaid_inks(data, label)
-    alone = first_picture(data)
-    return alone, () if alone is None else (_GAIN_MAP,)
+    if (alone := first_picture(data)) is not None:
+        return alone, (_GAIN_MAP,)
+    return None, (_SEVERAL,) if holds_several(data) else ()
 
 
 def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Image:

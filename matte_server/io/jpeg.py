@@ -6,6 +6,7 @@ names the colour of the picture without it, so its decoder gets that picture alo
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """The next marker behind compressed data; 0 stuffs them, and D0 to D7 restart the decoder."""
 _OF_GAIN_MAPS = {_APP1: b"hdrgm:Version", _APP2: b"urn:iso:std:iso:ts:21496:-1\0"}
 _INKS = 4
+_MP_ENTRIES, _SMALL_COPY = 0xB002, 1
+"""The tag that lists a file's pictures, 16 bytes each; the class of those that are small copies of another."""
 
 
 def first_picture(data: bytes) -> bytes | None:
@@ -31,6 +34,23 @@ def first_picture(data: bytes) -> bytes | None:
         return None
     *_, (marker, _, last) = _segments(data, past_scans=True)
     return data[:last] if marker == _END else data
+
+
+def holds_several(data: bytes) -> bool:
+    """Whether a JPEG, ``data``, has other pictures than small copies of its first one behind it (CIPA DC-007), as a
+    stereo camera writes them."""
+    contents = (data[begin:end] for marker, begin, end in _segments(data) if marker == _APP2)
+    index = next((content[4:] for content in contents if content.startswith(b"MPF\0")), b"")
+    with contextlib.suppress(struct.error):
+        order = "<" if index.startswith(b"II") else ">"
+        (at,) = struct.unpack_from(f"{order}I", index, 4)
+        (count,) = struct.unpack_from(f"{order}H", index, at)
+        for entry in range(count):
+            tag, _, size, place = struct.unpack_from(f"{order}HHII", index, at + 2 + 12 * entry)
+            if tag == _MP_ENTRIES:
+                kinds = (struct.unpack_from(f"{order}I", index, place + here)[0] for here in range(16, size, 16))
+                return any(kind >> 16 & 0xFF != _SMALL_COPY for kind in kinds)
+    return False
 
 
 def refuse_unsaid_inks(data: bytes, label: str) -> None:

@@ -69,6 +69,28 @@ def test_where_the_first_picture_ends(tmp_path: Path, mark: bytes, progressive: 
     assert first_picture(marked[:-2]) == marked[:-2]  # without its end
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_pictures_behind_the_first_are_named_unless_they_are_small_copies(tmp_path: Path, order: str) -> None:
+    """Pillow writes two of no stated class; the kinds below are those of CIPA DC-007: copies, stereo, angles."""
+    path, code = tmp_path / "a.jpg", np.random.default_rng(3).random((*SIZE, 3))
+    first, second = (PillowImage.fromarray(files.whole(each)) for each in (code, 1.0 - code))
+    first.save(path, "MPO", save_all=True, append_images=[second], quality=100, subsampling=0)
+    alone = np.asarray(PillowImage.open(path)) / 255.0
+    found = exr.read_image(path)
+    assert found.warnings == ("The file holds several pictures, and the first one was read.",)
+    assert np.allclose(found.pixels, alone, atol=1e-6)  # float32 of whole 255ths
+    files.pillow(path, code)
+    plain = path.read_bytes()
+    for kind, is_said in {0x010001: False, 0x010002: False, 0x020002: True, 0x020003: True}.items():
+        entries = struct.pack(f"{order}8I", 0x030000, 1000, 0, 0, kind, 1000, 1000, 0)
+        head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+        head += struct.pack(f"{order}HHHII", 1, 0xB002, 7, len(entries), 26) + bytes(4)
+        path.write_bytes(plain[:2] + segment(0xE2, b"MPF\0" + head + entries) + plain[2:])
+        assert bool(exr.read_image(path).warnings) == is_said
+    path.write_bytes(plain[:2] + segment(0xE2, b"MPF\0" + head[:20]) + plain[2:])
+    assert not exr.read_image(path).warnings
+
+
 def test_cmyk_without_adobes_segment_is_refused(tmp_path: Path) -> None:
     """Adobe's inks are stored inverted, others are not; Pillow writes that segment, and inverts."""
     path = tmp_path / "a.jpg"
