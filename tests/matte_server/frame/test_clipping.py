@@ -111,6 +111,7 @@ def compressed(light: Float32) -> Float32:
     """Light as a JPEG of quality 60 keeps it."""
     code = np.rint(np.clip(light, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
     kept = cv2.imdecode(cv2.imencode(".jpg", code, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_COLOR)
+    assert kept is not None
     return np.asarray((kept / 255) ** 2.2, np.float32)
 
 
