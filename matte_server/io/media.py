@@ -69,6 +69,7 @@ _OTHER_ANGLE = (
     "The video's display matrix turns pictures by other than right angles; they were turned by the nearest one."
 )
 _CLEAN_APERTURE = "Players show {:g} x {:g} of the video's pixels, its clean aperture; all {} x {} were read."
+_CROPPED = "Players leave out {} pixels of the video's width and {} of its height; all {} x {} were read."
 _OTHER_TAGS = (
     "The tags of the video's pictures change: those of the first one hold, also for what says {}. Cut the video "
     "there, so that each part has its own."
@@ -244,6 +245,8 @@ def _notes(decoder: VideoDecoder, first: Any, matrix: Sequence[float]) -> tuple[
     shown = clean_aperture(decoder.boxes)
     if shown is not None and tuple(map(round, shown)) != size:
         notes.append(_CLEAN_APERTURE.format(*shown, *size))
+    if any(decoder.cropping):
+        notes.append(_CROPPED.format(*decoder.cropping, *size))
     return tuple(notes)
 
 

@@ -17,6 +17,7 @@ import av
 from matte_link.sequence import counted
 
 from ..errors import MatteError
+from . import matroska
 from .mp4_boxes import has_odd_edits, track_boxes
 from .video_container import is_cut
 from .video_damage import LONGEST_RUN, KnownDamage, is_anchor
@@ -45,8 +46,9 @@ _LATEST = 1 << 62
 
 class VideoDecoder:
     """The largest video track of an open file. ``pts`` holds the time stamp of every picture in the order shown, in
-    units of ``time_base``; ``boxes`` those of the track in an MP4 or QuickTime file, else nothing. Raises
-    ``MatteError`` with the codes unreadable, no_video."""
+    units of ``time_base``; ``boxes`` those of the track in an MP4 or QuickTime file, else nothing; ``cropping``
+    what a Matroska file has players leave out of width and height. Raises ``MatteError`` with the codes unreadable,
+    no_video."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,11 +56,13 @@ class VideoDecoder:
         self._kept: OrderedDict[int, Any] = OrderedDict()
         self._aspects: dict[int, Fraction] = {}
         self._is_counted = False
-        self.boxes = b""
+        self.boxes, self.cropping = b"", (0, 0)
         try:
             if "mp4" in self.container.format.name:
                 self.boxes = track_boxes(path, self.stream.id)
                 _refuse_odd_edits(self.boxes, path)
+            if "matroska" in self.container.format.name:
+                self.cropping = matroska.cropping(path)
             found = packet_times(path, self.container, self.stream)
             _check_complete(self.container, self.stream, path, found)
             # The packets were read to the end; the first picture is sought like any other.

@@ -453,6 +453,27 @@ def test_pictures_that_are_two_milliseconds_late_are_not(tmp_path: Path) -> None
         assert reader.facts.times == tuple(Fraction(n, 25) + (late if n == 5 else 0) for n in range(10))
 
 
+@pytest.mark.parametrize(
+    ("element", "across", "down"), [("54cc", 6, 0), ("54dd", 6, 0), ("54bb", 0, 6), ("54aa", 0, 6)]
+)
+def test_what_matroska_has_players_leave_out_is_named(tmp_path: Path, element: str, across: int, down: int) -> None:
+    """An element that is as long, of the unit of its shape, becomes one that crops 6 pixels off a side."""
+    path = tmp_path / "a.mkv"
+    long_gop(path)
+    data, unit = path.read_bytes(), bytes.fromhex("54b28104")
+    with VideoReader(path) as reader:
+        assert reader.read(1).warnings == ()
+    assert data.count(unit, 0, 2000) == 1
+    path.write_bytes(data.replace(unit, bytes.fromhex(f"{element}8106"), 1))
+    with VideoReader(path) as reader:
+        found = [reader.read(number) for number in (1, 2, 9)]
+    assert [number_of(image.pixels) for image in found] == [0, 1, 8]
+    said = (
+        f"Players leave out {across} pixels of the video's width and {down} of its height; all 192 x 128 were read."
+    )
+    assert {image.warnings for image in found} == {(said,)}
+
+
 FIRST_BAR, SECOND_BAR = 20, 60
 """Columns where the bar begins in the field that is shown first, and in the other."""
 
