@@ -207,7 +207,10 @@ def _fit(
     plate, clean = windows
     source = pairs[0] + np.array([clean.x, clean.y], np.float32)
     target = pairs[1] + np.array([plate.x, plate.y], np.float32)
-    kind, transform = choose_motion(source, target, start, _on_plane(coarse, plate, clean), mode)
+    motion = choose_motion(source, target, start, _on_plane(coarse, plate, clean), mode)
+    if motion is None:
+        return None
+    kind, transform = motion
     distances = distances_px(transform, source, target)
     inside = distances < FINE_THRESHOLD_PX
     if inside.sum() < FEWEST_POINTS or hull_part(target[inside], plate) < _LEAST_SPREAD:
