@@ -16,8 +16,8 @@ from .window import Window
 Matrix = npt.NDArray[np.float64]
 FEWEST_POINTS = 12
 FEWEST_FOR_HOMOGRAPHY = 24
-"""A homography has eight unknowns. Fitted to a dozen points it is off by ten pixels where there are none: in a video
-of 352 x 288 from a locked camera, three of 19 frames with 12 to 16 points had one."""
+"""A homography has eight unknowns. Fitted to a dozen points it is off by ten pixels where there are none: in
+a video of 352 x 288 from a locked camera, three of 19 frames with 12 to 16 points had one."""
 FINE_THRESHOLD_PX = 1.5
 # A simpler motion is taken where it explains the points as well as a homography within this many pixels.
 _SIMPLER_PX = 0.12
