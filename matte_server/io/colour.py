@@ -17,6 +17,7 @@ import OpenImageIO as oiio
 from ..core.image import SCENE_LINEAR, Float32, Image
 from ..errors import MatteError
 from .colour_config import unusable_file
+from .file_names import is_text
 from .icc import profile_to_rec709, read_profile
 from .primaries import (
     ADOBE_RGB,
@@ -291,6 +292,12 @@ def _check_files(path: str) -> None:
     """Each time: what a worker waits for, or reads without end, may have come there since."""
     if "://" in path:
         return
+    if not is_text(path):
+        raise MatteError(
+            "bad_ocio_config",
+            f"The name of the OCIO config {path} is not UTF-8, and OpenColorIO opens no other.",
+            "Copy its folder to one with a plain name.",
+        )
     # Where the file is missing, OpenImageIO silently falls back to a config of its own.
     if not os.path.isfile(path):  # noqa: PTH113 - also takes $OCIO's odd spellings
         raise MatteError("bad_ocio_config", f"There is no OCIO config at {path}.")

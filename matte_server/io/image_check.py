@@ -11,6 +11,7 @@ from pathlib import Path
 import OpenImageIO as oiio
 
 from . import exr_header
+from .image_file import library_path
 from .library_output import libraries_silenced
 
 _ENDS = {".png": b"IEND\xae\x42\x60\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
@@ -73,16 +74,17 @@ def _has_end(path: Path, end: bytes) -> bool:
 
 
 def _decodes(path: Path) -> bool:
-    reader = oiio.ImageInput.open(str(path))
-    if reader is None:
-        oiio.geterror()
-        return False
-    try:
-        spec = reader.spec()
-        pixels = reader.read_image(0, 0, 0, spec.nchannels, spec.format)
-        return pixels is not None and not reader.has_error
-    except (UnicodeDecodeError, RuntimeError):
-        return False
-    finally:
-        reader.geterror()
-        reader.close()
+    with library_path(path) as known:
+        reader = oiio.ImageInput.open(str(known))
+        if reader is None:
+            oiio.geterror()
+            return False
+        try:
+            spec = reader.spec()
+            pixels = reader.read_image(0, 0, 0, spec.nchannels, spec.format)
+            return pixels is not None and not reader.has_error
+        except (UnicodeDecodeError, RuntimeError):
+            return False
+        finally:
+            reader.geterror()
+            reader.close()

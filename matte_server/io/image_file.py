@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from ..core.window import Window
 from ..errors import MatteError
 from .colour import interop_id
 from .exr_header import RawAttribute
+from .file_names import is_text
 from .primaries import primaries_of
 
 OWN_PREFIX = "cleanplate:"
@@ -80,6 +82,17 @@ def temporary_picture(suffix: str) -> Iterator[Path]:
     safe = suffix.lower() if suffix[1:].isalnum() else ".exr"
     with tempfile.TemporaryDirectory(prefix="cleanplate-") as temporary:
         yield Path(temporary) / f"picture{safe}"
+
+
+@contextlib.contextmanager
+def library_path(path: Path) -> Iterator[Path]:
+    """The path by which libraries read a file: its own, or where that is no text, a copy's. Raises ``OSError``."""
+    if is_text(str(path)):
+        yield path
+        return
+    with temporary_picture(path.suffix) as copy:
+        shutil.copyfile(path, copy)
+        yield copy
 
 
 def check_size(data: Window, display: Window, channels: int, label: str, limits: ReadLimits) -> None:

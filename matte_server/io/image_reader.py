@@ -25,6 +25,7 @@ from .image_file import (
     DEFAULT_LIMITS,
     ReadLimits,
     check_size,
+    library_path,
     only_exrs_have_layers,
     temporary_picture,
     unreadable,
@@ -90,7 +91,8 @@ def read_image(
         if not source.is_file():
             problem = "is not a file" if source.exists() else "does not exist"
             raise MatteError("missing_file", f"{name or source} {problem}.")
-        return _read_file(source, name or str(source), layer, view, limits)
+        with library_path(source) as path:
+            return _read_file(path, name or str(source), layer, view, limits)
     label = name or "the picture"
     with temporary_picture(Path(name).suffix or ".exr") as path:
         path.write_bytes(source)
