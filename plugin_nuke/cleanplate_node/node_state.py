@@ -79,7 +79,7 @@ def results_folder(node: host.Node) -> str:
         raise range_plan.Refused(
             "bad_folder", f"Nuke cannot evaluate the results folder: {error}.", "Fill in another 'Results folder'."
         ) from None
-    folder = range_plan.absolute(text, host.script_path())
+    folder = range_plan.absolute(text, host.script_path(), host.filtered)
     if host.scope_around(node).is_named_in(folder):
         raise range_plan.Refused(
             "bad_folder",

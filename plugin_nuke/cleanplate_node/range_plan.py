@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
@@ -23,6 +23,8 @@ _PLATES = ".plates-"
 _BYTES_A_PIXEL = 12
 # What Nuke replaces in the name of any file, in its folders too: frame numbers, views, and TCL.
 _REPLACED = re.compile(r"#|%0?\d*d|%[vV]|[\[\]${}]")
+
+_DRIVE = re.compile(r"[A-Za-z]:/")
 
 
 class Refused(LinkError):
@@ -153,13 +155,20 @@ def key_of(folder: str) -> str:
     return folder.rpartition("/")[2].partition("-")[0]
 
 
-def absolute(path: str, script: str) -> str:
-    """``path`` as an absolute path, where a relative one starts at the script's folder. Raises ``Refused`` if it is
-    empty or has something in its name that Nuke would replace."""
+def absolute(path: str, script: str, filtered: Callable[[str], str] = str) -> str:
+    """``path`` as an absolute path, where a relative one starts at the script's folder, after the house's filters.
+    Raises ``Refused`` if it is empty, on a drive that only Windows has, or has something in its name that Nuke
+    would replace."""
     text = path.replace("\\", "/").strip()
     if not text:
         raise Refused("no_folder", "The results folder is empty.", "Fill in 'Results folder'.")
-    found = Path(Path(script).parent, text).as_posix()
+    found = filtered(text if _DRIVE.match(text) else Path(Path(script).parent, text).as_posix())
+    if _DRIVE.match(found) and not Path(found).is_absolute():
+        raise Refused(
+            "bad_folder",
+            f"The results folder {found} is on a drive of Windows, which this machine does not have.",
+            "Fill in another 'Results folder'.",
+        )
     replaced = _REPLACED.search(found)
     if replaced:
         raise Refused(

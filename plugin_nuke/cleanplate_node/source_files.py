@@ -29,7 +29,7 @@ class SourceFile:
     ``pattern`` has the frame number as ``%04d`` or ``####`` and the view as ``%V``. ``frames`` are the first and
     last frame of a Read, which shows at the frames ``before`` and ``after`` them what the two say; None for other
     files. ``on_error`` is what a Read shows in place of a file that does not exist. ``takes`` says which
-    file's number a frame has; ``is_made_by_tcl``, that the pattern is what TCL made of the node's text.
+    file's number a frame has; ``is_made``, that TCL or the project's directory made the pattern of the node's text.
     """
 
     pattern: str
@@ -38,7 +38,7 @@ class SourceFile:
     after: str = "hold"
     on_error: str = "error"
     takes: FrameMap = SAME_FRAME
-    is_made_by_tcl: bool = False
+    is_made: bool = False
 
 
 _NEW = SourceFile(pattern="")
@@ -229,7 +229,7 @@ def _joined(found: Sequence[tuple[SourceFile, Seen]]) -> list[Seen]:
     names = [(file.pattern, repr(stamp_of(one)), repr(one)) for file, one in found]
     by_name = {name: one for name, (_, one) in zip(names, found)}
     order = sorted(by_name)
-    made: list[Seen] = [order.index(name) for name, (file, _) in zip(names, found) if file.is_made_by_tcl]
+    made: list[Seen] = [order.index(name) for name, (file, _) in zip(names, found) if file.is_made]
     return [*(by_name[name] for name in order), *([made] if made else [])]
 
 

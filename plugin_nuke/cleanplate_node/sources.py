@@ -71,10 +71,10 @@ class NodeSources:
         if self.scope.variables:
             more["variables"] = self.scope.text
         made = [file for one, maps in zip(self.upstream.facts, self._reached) if maps for file in one.files]
-        if any(file.is_made_by_tcl for file in made):
+        if any(file.is_made for file in made):
             # Scripts that lie beside each other may share the node.
             script = host.script_path()
-            more["names"] = [name_by_script(file.pattern, script) for file in made if file.is_made_by_tcl]
+            more["names"] = [name_by_script(file.pattern, script) for file in made if file.is_made]
         if self.project:
             more["project"] = list(self.project)
         if self.upstream.driven:

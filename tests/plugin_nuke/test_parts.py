@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -220,10 +221,28 @@ def test_the_environment_replaces_the_default_server_only(monkeypatch: pytest.Mo
 def test_results_folders_are_absolute() -> None:
     assert range_plan.absolute("/a/b", "/shot/comp.nk") == "/a/b"
     assert range_plan.absolute("cache", "/shot/comp.nk") == "/shot/cache"
+    assert range_plan.absolute("//server/share/cache", "/shot/comp.nk") == "//server/share/cache"
     with pytest.raises(range_plan.Refused, match="empty"):
         range_plan.absolute("  ", "/shot/comp.nk")
     assert range_plan.shown_folder("/a/id/key/matte.%V.%04d.exr") == "/a/id/key"
     assert range_plan.shown_folder(graph.NOT_PROCESSED) == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has drives")
+@pytest.mark.parametrize(
+    ("path", "script"),
+    [("P:/show/cache", "/shot/comp.nk"), ("p:\\show\\cache", "/shot/comp.nk"), ("cache", "P:/show/comp.nk")],
+)
+def test_a_folder_on_a_drive_of_windows_is_refused_elsewhere(path: str, script: str) -> None:
+    """A folder called ``P:`` was made beside the script, or where Nuke was started. A house's filter says what the
+    drive is here."""
+    with pytest.raises(range_plan.Refused, match=r"(?i)p:/show/cache is on a drive of Windows"):
+        range_plan.absolute(path, script)
+
+    def mounted(name: str) -> str:
+        return "/mnt/show" + name[7:] if name[:7].lower() == "p:/show" else name
+
+    assert range_plan.absolute(path, script, mounted) == "/mnt/show/cache"
 
 
 def test_plans_in_one_folder_leave_each_others_plates_alone(tmp_path: Path) -> None:

@@ -446,6 +446,40 @@ def test_a_name_of_another_system_is_looked_for_where_nuke_opens_it(bench: Contr
     assert freshness.check(node, deep=False).text, "a sentence, whatever the house's function raises"
 
 
+def test_results_lie_where_the_houses_filter_says(bench: ContractBench, window: State) -> None:
+    """Nuke writes the plates there, and reads the mattes: a script that was saved on Windows, on Linux."""
+    nuke.addFilenameFilter(lambda name: name.replace("P:/show", bench.folder.as_posix()))
+    shot = bench.shot((1, 2))
+    node = bench.node(shot, 1, 2, cache_dir="P:/show/cache")
+    assert press(window, bench, node) == "up to date, 2 done"
+    assert [path.parents[2] for path in bench.results(node)] == [bench.folder / "cache"] * 2
+    bench.expect_matte(bench.output(node, 2), 2)
+    assert not [*bench.folder.glob("P:*"), *Path.cwd().glob("P:*")]
+    bench.expect_tidy(node)
+    host.set_value(node, "cache_dir", "Q:/show/cache")
+    assert "is on a drive of Windows, which this machine does not have" in press(window, bench, node)
+
+
+def test_one_text_in_two_project_directories_is_two_plates(bench: ContractBench, window: State) -> None:
+    """As of DPX files that were restored with their times in whole seconds: time and size are the same."""
+    for name in ("a", "b"):
+        folder = bench.shot((1, 2), f"{name}/plates", subject=(0.1, 2.0, 0.1) if name == "b" else (2.0, 0.1, 0.05))
+        for path in folder.iterdir():
+            os.utime(path, (1, 1))
+    nuke.root()["project_directory"].setValue((bench.folder / "a").as_posix())
+    src, clean = (bench.read(Path(f"plates/{name}"), 1, 2) for name in ("plate.%04d.exr", "clean.exr"))
+    node = bench.node_on(src, clean)
+    press(window, bench, node)
+    first = bench.shown(node)
+    assert freshness.check(node, deep=False).text == "up to date, 2 done"
+    nuke.root()["project_directory"].setValue((bench.folder / "b").as_posix())
+    assert freshness.check(node, deep=False).text.startswith("stale")
+    assert press(window, bench, node) == "up to date, 2 done" and bench.shown(node) != first
+    nuke.root()["project_directory"].setValue((bench.folder / "a").as_posix())
+    freshness.look_again(node)
+    assert bench.shown(node) == first and bench.status(node).startswith("up to date")
+
+
 def test_a_held_frame_follows_what_the_read_does_there(bench: ContractBench, window: State) -> None:
     shot = bench.shot((1, 2))
     node = bench.node(shot, 1, 2, range_mode="custom")

@@ -62,6 +62,7 @@ from .node import (
     value_at,
 )
 from .observed import missing_names, observations
+from .read_files import filtered
 from .rendering import (
     HostBusy,
     Ranges,
@@ -145,6 +146,7 @@ __all__ = [
     "depends_on",
     "evaluated",
     "exists",
+    "filtered",
     "find",
     "find_read",
     "frame_range",

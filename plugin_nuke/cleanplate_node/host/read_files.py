@@ -43,16 +43,18 @@ def _is_ours(node: Node) -> bool:
 
 def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope) -> Optional[SourceFile]:
     """A file, in proxy mode too the one of full size, and for the file of a Read its range too."""
-    pattern, is_made = _pattern(node, knob, scope), "[" in as_typed(knob)
+    pattern, typed = _pattern(node, knob, scope), as_typed(knob)
+    # Another project directory makes another file of the same text; a variable's value counts by itself.
+    is_made = "[" in typed or (is_relative(typed) and not typed.startswith("%"))
     if pattern is None:
         return None
     if knob.name() != "file":
-        return SourceFile(pattern=pattern, is_made_by_tcl=is_made)
+        return SourceFile(pattern=pattern, is_made=is_made)
     limits = [node.knob(one) for one in ("first", "last", "before", "after", "on_error")]
     first, last, before, after, error = limits
     takes = _numbers_taken(node, first)
     if first is None or last is None or before is None or after is None:
-        return SourceFile(pattern=pattern, takes=takes, is_made_by_tcl=is_made)
+        return SourceFile(pattern=pattern, takes=takes, is_made=is_made)
     return SourceFile(
         pattern=pattern,
         frames=(int(first.value()), int(last.value())),
@@ -60,7 +62,7 @@ def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope) -> Optional[Sourc
         after=str(after.value()),
         on_error="error" if error is None else str(error.value()),
         takes=takes,
-        is_made_by_tcl=is_made,
+        is_made=is_made,
     )
 
 
@@ -97,11 +99,19 @@ def _without_variables(typed: str, scope: GraphScope) -> Optional[str]:
 def _opened(path: Optional[str], scope: GraphScope) -> Optional[str]:
     """A file's name as Nuke opens it: a relative one from the project directory, or where that is empty from the
     working directory, and by the house's filters, which may turn the paths of one system into those of another."""
-    if path and not path.startswith(("/", "\\")) and path[1:2] != ":":
+    if path and is_relative(path):
         folder = _project_directory(scope)
         path = None if folder is None else f"{folder}/{path}" if folder else path
-    if path is None:
-        return None
+    return None if path is None else filtered(path)
+
+
+def is_relative(path: str) -> bool:
+    """Whether a file's name begins neither with a folder, nor with a drive or server of Windows."""
+    return not path.startswith(("/", "\\")) and path[1:2] != ":"
+
+
+def filtered(path: str) -> str:
+    """A file's name after the house's filters, by which Nuke opens and writes it."""
     try:
         return str(nuke.filenameFilter(path) or path)
     except Exception:  # noqa: BLE001 - a house's own function may raise anything; Nuke says so where it reads the file
