@@ -78,7 +78,17 @@ def server() -> Iterator[LocalServer]:
         yield running
 
 
-@pytest.fixture(scope="session", params=VERSIONS, ids=lambda version: version.package)
+def _package(version: Version) -> str:
+    return version.package
+
+
+every_version = pytest.mark.parametrize("blender", VERSIONS, indirect=True, ids=_package)
+"""For what each version may do otherwise: set-up, the format of files, and the API that nodes and sources are read
+by. All else runs in the oldest and the newest, between which the add-on knows one difference (``versions.py``)."""
+newest_version = pytest.mark.parametrize("blender", VERSIONS[-1:], indirect=True, ids=_package)
+
+
+@pytest.fixture(scope="session", params=(VERSIONS[0], VERSIONS[-1]), ids=_package)
 def blender(request: pytest.FixtureRequest, server: LocalServer) -> Blender:
     try:
         return Blender(version=request.param, interpreter=ensure(request.param), server=server.endpoint.address)

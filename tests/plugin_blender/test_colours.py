@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .conftest import Blender, read
+from .conftest import Blender, every_version, read
 
 pytestmark = pytest.mark.timeout(900)
 # Part of the OpenColorIO library: the configuration that ACES publishes for computer graphics.
@@ -35,6 +35,7 @@ def test_a_studios_aces_configuration(blender: Blender, shot: Path) -> None:
 
 
 @pytest.mark.parametrize("space", ["ACEScg", "Linear Rec.2020"])
+@every_version
 def test_other_working_spaces(blender: Blender, shot: Path, space: str) -> None:
     if blender.version.name == "bpy45":
         pytest.skip("the working space of 4.5 is that of its configuration")
@@ -42,8 +43,7 @@ def test_other_working_spaces(blender: Blender, shot: Path, space: str) -> None:
 
 
 def test_any_error_ends_a_background_render_before_a_frame_is_written(blender: Blender, shot: Path) -> None:
-    blender.case("files", "make", shot)
-    for where in ("planning", "serving"):
-        outcome = blender.case("files", f"broken_{where}", shot, code=7)
+    for where in ("make,broken_planning", "broken_serving"):
+        outcome = blender.case("files", where, shot, code=7)
         assert "TypeError: something nobody expected" in outcome.output, where
         assert list(shot.glob("broken/*")) == [], where

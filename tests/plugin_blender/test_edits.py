@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from .conftest import Blender
+from .conftest import Blender, every_version
 
 pytestmark = pytest.mark.timeout(900)
 
 
+@every_version
 def test_a_file_that_is_opened_again_finds_the_same_results(blender: Blender, shot: Path) -> None:
     """Machines without the add-on look where they were when it was saved."""
     facts = blender.case("reopened", shot).facts
@@ -23,6 +24,7 @@ def test_a_file_that_is_opened_again_finds_the_same_results(blender: Blender, sh
     }
 
 
+@every_version
 def test_no_setting_of_any_node_changes_the_picture_unnoticed(blender: Blender, shot: Path) -> None:
     facts = blender.case("every_node", shot).facts
     rows: list[list[Any]] = facts["rows"]

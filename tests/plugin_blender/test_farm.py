@@ -11,8 +11,7 @@ import pytest
 from tests.matte_server.farm.conftest import cleanplate, run
 from tests.matte_server.farm.environments import Missing, environment
 
-from .conftest import Blender
-from .environments import VERSIONS
+from .conftest import Blender, newest_version
 from .test_blender import assert_outputs
 
 CLEANPLATE = Path(sys.executable).with_name("cleanplate")
@@ -27,7 +26,7 @@ runpy.run_path(sys.argv[6], run_name="__main__")
 
 
 # What each Blender does with the command that the bundle has is in test_blender.py.
-@pytest.mark.parametrize("blender", VERSIONS[-1:], indirect=True, ids=lambda version: version.package)
+@newest_version
 @pytest.mark.timeout(900)
 def test_the_bundle_solves_a_blend_file(blender: Blender, shot: Path) -> None:
     if not CLEANPLATE.exists():
@@ -36,8 +35,7 @@ def test_the_bundle_solves_a_blend_file(blender: Blender, shot: Path) -> None:
         openjd = str(environment("openjd") / "openjd")
     except Missing as reason:
         pytest.skip(str(reason))
-    blender.case("files", "make", shot)
-    blender.case("files", "refuse", shot, code=7)
+    blender.case("files", "make,refuse", shot, code=7)
     command = shot / "blender"
     command.write_text(_COMMAND.format(python=blender.interpreter))
     command.chmod(0o755)

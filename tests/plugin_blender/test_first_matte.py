@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Blender
+from .conftest import Blender, every_version
 from .package_index import PackageIndex, needed_wheel, server_wheel
 
 pytestmark = pytest.mark.timeout(900)
 
 
+@every_version
 def test_set_up_server_add_and_where_they_act(blender: Blender, shot: Path, tmp_path: Path) -> None:
     home, beside = tmp_path / "home", tmp_path / "wheels"
     home.mkdir()

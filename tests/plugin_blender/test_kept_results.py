@@ -11,7 +11,7 @@ import pytest
 
 from matte_server.io import exr
 
-from .conftest import Blender, make_movie, read
+from .conftest import Blender, every_version, make_movie, read
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -22,6 +22,7 @@ def test_results_are_kept_and_the_disk_is_left_alone(blender: Blender, shot: Pat
     assert max(stats["rest"]) <= 2 and max(stats["edit"]) <= 2 and max(stats["background"]) <= 2
 
 
+@every_version
 def test_files_of_older_versions_keep_their_settings(blender: Blender, shot: Path) -> None:
     with tarfile.open(Path(__file__).with_name("golden.tar.xz")) as archive:
         archive.extractall(shot, filter="data")

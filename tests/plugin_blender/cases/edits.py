@@ -56,9 +56,10 @@ def edit(name: str, scene: Any, node: Any, change: Callable[[], object]) -> None
     before = planning.plan_of(scene, node)
     assert not before.problem, (name, before.problem)
     marks = [before.key, before.stamp(1)]
-    again = planning.plan_of(scene, node)
-    assert marks == [again.key, again.stamp(1)], f"{name}: changes without an edit"
     is_said_to_change_none = name.startswith("(none)")
+    if not is_said_to_change_none:
+        again = planning.plan_of(scene, node)
+        assert marks == [again.key, again.stamp(1)], f"{name}: changes without an edit"
     sent = Sent(scene, node, (1,))
     pictures = sent.digest() if is_said_to_change_none else ""
     change()

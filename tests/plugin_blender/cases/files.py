@@ -145,9 +145,11 @@ def moved(place: Path) -> dict[str, Any]:
     }
 
 
-def case(step: str, folder: str) -> dict[str, Any]:
+def case(words: str, folder: str) -> dict[str, Any]:
+    """One step, or several in turn in this process (``make,refuse``): the facts of the last one."""
     steps = (make, without, again, render, killed, refuse, broken_planning, broken_serving, moved)
-    return {each.__name__: each for each in steps}[step](Path(folder))
+    known = {each.__name__: each for each in steps}
+    return [known[word](Path(folder)) for word in words.split(",")][-1]
 
 
 stage.run(case)

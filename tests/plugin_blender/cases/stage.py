@@ -104,10 +104,11 @@ def seen() -> bool:
 
 
 def add_on() -> Any:
-    """Registers the add-on from the source tree; its package."""
+    """Registers the add-on from the source tree, once in a process; its package."""
     import plugin_blender
 
-    plugin_blender.register()
+    if not hasattr(bpy.types, "CLEANPLATE_OT_solve_range"):
+        plugin_blender.register()
     return plugin_blender
 
 
