@@ -23,17 +23,24 @@ _originals: dict[int, int] = {}
 _given: dict[tuple[int, str, str, str], str] = {}
 """The ids that copied nodes were given in this session, by scene, tree, node and the id they were copied with."""
 
+_owners: dict[str, tuple[int, str]] = {}
+"""The node that had each id in this session, by its tree and name: of two that have it now, the other is a copy."""
+
 
 def make_unique() -> None:
     """Gives each copied node its own group and id: two nodes must not show one another's results. Nodes of a linked
-    file keep theirs, and the node of a scene that was copied keeps its own, whichever the window shows."""
+    file keep theirs, and so does the node that was copied, whichever scene the window shows."""
     groups: set[int] = set()
     folders: dict[str, str] = {}
     scenes = list(bpy.data.scenes)
     taken = {node.matte.node_id for _, node in all_nodes()}
-    for scene, node in sorted(
-        all_nodes(), key=lambda found: (found[1].id_data.library is None, scenes.index(found[0]))
-    ):
+
+    def turn(found: tuple[Any, Any]) -> tuple[bool, bool, int]:
+        scene, node = found
+        is_copy = _owners.get(node.matte.node_id) != _name_of(node)
+        return node.id_data.library is None, is_copy, scenes.index(scene)
+
+    for scene, node in sorted(all_nodes(), key=turn):
         settings, is_linked = node.matte, node.id_data.library is not None
         if (node.node_tree.session_uid in groups or node.node_tree.library) and not is_linked:
             # A group of an asset library is linked too: what its player shows would not be saved.
@@ -42,7 +49,12 @@ def make_unique() -> None:
             settings.former = folders.get(settings.node_id, "")
             settings.node_id = _id_of_copy(scene, node, taken)
         groups.add(node.node_tree.session_uid)
+        _owners[settings.node_id] = _name_of(node)
         folders.setdefault(settings.node_id, _played_folder(node) or settings.former or str(node_folder(settings)))
+
+
+def _name_of(node: Any) -> tuple[int, str]:
+    return node.id_data.session_uid, node.name
 
 
 def part_from_others(node: Any) -> None:
@@ -56,7 +68,7 @@ def _copy_of(group: Any) -> Any:
     for each in bpy.data.node_groups:
         if each.users == 0 and _originals.get(each.session_uid) == group.session_uid:
             return each
-    copy = group.copy()
+    copy = graph.copied_group(group)
     _originals[copy.session_uid] = group.session_uid
     return copy
 

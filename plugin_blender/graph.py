@@ -15,6 +15,7 @@ import bpy
 from . import jobs
 from .colour import set_result_space
 from .rna_facts import absolute_path
+from .versions import IS_FIVE
 
 TITLE = "Cleanplate Matte"
 _MARK = "cleanplate_group"
@@ -135,14 +136,20 @@ def show(node: Any, first: Path) -> None:
     image.name = f"{node.matte.node_id}"
     image.source = "SEQUENCE"
     set_result_space(image.colorspace_settings)
-    player.image = image
+    _play(node.node_tree, image)
     if old is not None and old.users == 0 and not (bpy.app.background or jobs.is_busy()):
         # A render in the background, or the viewer's, may still read it; then it goes when the file is saved.
         bpy.data.images.remove(old)
+
+
+def _play(group: Any, image: Any) -> None:
+    """Has the group's Image node play a sequence of results."""
+    player = group.nodes[_RESULTS]
+    player.image = image
     # File number = frame. A long sequence, because past its end Blender would hold the last picture.
     player.frame_start, player.frame_offset, player.frame_duration = 0, -1, _MOST_FRAMES
     player.use_auto_refresh = True
-    _connect(node.node_tree)
+    _connect(group)
 
 
 def _show_in_linked(image: Any, first: Path) -> None:
@@ -172,6 +179,18 @@ def _relative(path: Path) -> str:
     except ValueError:
         # Another drive on Windows.
         return str(path)
+
+
+def copied_group(group: Any) -> Any:
+    """A copy of the group, which plays the same. Blender 4.5 frees memory twice, and may crash, where it saves a
+    copied Alpha Over that came from a file; so there the copy's nodes are made anew."""
+    copy = group.copy()
+    if not IS_FIVE:
+        image = copy.nodes[_RESULTS].image if _RESULTS in copy.nodes else None
+        _build(copy)
+        if image is not None:
+            _play(copy, image)
+    return copy
 
 
 def _new_group() -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from . import file_states
+from .node_facts import tile_files
 from .rna_facts import absolute_path
 
 _known: dict[tuple[str, int], list[file_states.FileState]] = {}
@@ -37,8 +38,9 @@ def _of_files() -> Iterator[Any]:
 
 
 def _files_of(picture: Any) -> list[str]:
-    numbers = [tile.number for tile in picture.tiles] if getattr(picture, "source", "") == "TILED" else [0]
-    return [absolute_path(picture.filepath.replace("<UDIM>", str(number)), picture) for number in numbers]
+    if picture.source == "TILED":
+        return tile_files(picture)
+    return [absolute_path(picture.filepath, picture)]
 
 
 def _load(picture: Any) -> None:

@@ -134,14 +134,23 @@ def _content(image: Any, facts: Findings) -> object:
     if image.packed_file:
         return content_digest(image.packed_file.data)
     if image.source == "TILED":
-        for tile in image.tiles:
-            path = image.filepath.replace("<UDIM>", str(tile.number))
-            facts.files.append(FileSource(file=absolute_path(path, image), colourspace=""))
+        facts.files += [FileSource(file=file, colourspace="") for file in tile_files(image)]
         return sorted(tile.number for tile in image.tiles)
     if image.source in ("FILE", "MOVIE"):
         facts.files.append(FileSource(file=absolute_path(image.filepath, image), colourspace=""))
         return facts.files[-1].name
     return None
+
+
+def tile_files(image: Any) -> list[str]:
+    """The files of an image of tiles."""
+    return [absolute_path(_tile_path(image.filepath, tile.number), image) for tile in image.tiles]
+
+
+def _tile_path(path: str, number: int) -> str:
+    """``path`` with a tile's number, or with its column and row."""
+    row, column = divmod(number - 1001, 10)
+    return path.replace("<UDIM>", str(number)).replace("<UVTILE>", f"u{column + 1}_v{row + 1}")
 
 
 def _pixel_digest(image: Any) -> str:
@@ -165,7 +174,7 @@ def image_source(image: Any, node: Any) -> FileSource:
         return source
     played = Numbering(
         start=node.frame_start,
-        duration=max(node.frame_duration, 1),
+        duration=node.frame_duration,
         offset=node.frame_offset,
         cyclic=bool(node.use_cyclic),
     )

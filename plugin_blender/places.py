@@ -193,13 +193,17 @@ def _contributes(node: Any, way: Way) -> bool:
     return bool(ends - {_OUTPUTS}) or (_OUTPUTS in ends and _contributes(way[-1], way[:-1]))
 
 
+def _is_active(output: Any) -> bool:
+    return not output.mute and getattr(output, "is_active_output", True)
+
+
 def _ends(node: Any) -> set[str]:
     """The kinds of outputs, without Viewers, that the node leads to in its tree."""
     found: set[str] = set()
     seen, waiting = set(), [] if node.mute else [node]
     while waiting:
         each = waiting.pop()
-        if each.bl_idname in OUTPUT_NODES and each.bl_idname != _VIEWER:
+        if each.bl_idname in OUTPUT_NODES and each.bl_idname != _VIEWER and _is_active(each):
             found.add(each.bl_idname)
         if each.name not in seen:
             seen.add(each.name)

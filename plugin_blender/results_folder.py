@@ -22,7 +22,7 @@ _BELOW = "0123456789ab/outdated/matte.000000.exr.12345678.tmp"
 
 def node_folder(settings: Any) -> Path:
     """The node's own folder, absolute; that of a linked node lies beside the file that it is linked from."""
-    return Path(absolute_path(settings.folder, settings.id_data)) / (settings.node_id or "unnamed")
+    return Path(absolute_path(str(settings.folder).strip(), settings.id_data)) / (settings.node_id or "unnamed")
 
 
 def lacking_place(settings: Any) -> str:

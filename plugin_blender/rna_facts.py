@@ -8,6 +8,8 @@ left out, and their curves and drivers taken instead, so that the current frame 
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,8 @@ from .animation import AnimatedPaths
 from .rna_skipped import hidden_content, is_content, is_of_interface, is_skipped
 from .sources import FileSource
 
+_DRIVE = re.compile(r"^([A-Za-z]):[/\\]")
+"""How a path of Windows begins: on other systems Blender reads ``/p/a.exr`` for ``P:\\a.exr``."""
 _DEEPEST = 80
 _MANY = 32
 """From this many items on, a collection of plain values is read at once."""
@@ -188,8 +192,19 @@ def _plays_sequence(struct: Any, value: Any) -> bool:
 
 
 def absolute_path(path: str, owner: Any) -> str:
-    """The absolute form of a path in Blender's notation; ``//`` is the folder of the owner's own file."""
-    return str(Path(bpy.path.abspath(path, library=owner.library)).absolute())
+    """The absolute form of a path in Blender's notation; ``//`` is the folder of the owner's own file.
+
+    It names the file that Blender reads, which ``bpy.path.abspath`` does not: a file saved on Windows has
+    backslashes and drives, and ``..`` is taken out before links are followed.
+    """
+    is_beside_file = path.startswith("//")
+    if os.sep == "/":
+        path = _DRIVE.sub(lambda found: f"/{found[1].lower()}/", path).replace("\\", "/")
+    if is_beside_file:
+        library = owner.library
+        file = absolute_path(library.filepath, library) if library else bpy.data.filepath
+        path = f"{Path(file).parent}/{path[2:]}"
+    return os.path.normpath(Path(path).absolute())
 
 
 def plain(value: Any) -> object:

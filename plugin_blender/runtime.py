@@ -147,6 +147,12 @@ def forget_comparisons() -> None:
         each.compared = {}
 
 
+def look_back_again() -> None:
+    """A solve has ended: copies of its node, and its file if it was saved elsewhere meanwhile, may lack results."""
+    for each in states.values():
+        each.looked_back.clear()
+
+
 def reset() -> None:
     """Another file was opened."""
     states.clear()

@@ -177,6 +177,7 @@ class Solve:
         self._inputs.close()
         self._state.activity = self._state.progress = ""
         self._state.error = self.sentence
+        runtime.look_back_again()
         with contextlib.suppress(NodeError):
             planning.refresh(*planning.find(self.node_id), by_timer=True)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .file_states import state_of
 
-_NUMBER = re.compile(r"(\d+)(\D*)\Z")
+_NUMBER = re.compile(r"([0-9]+)([^0-9]*)\Z")
 Identity = list[object]
 
 
@@ -44,7 +44,10 @@ class Numbering:
     cyclic: bool = False
 
     def file_number(self, frame: int) -> int:
-        """Blender's own rule: before the start nothing is there, past the end the last picture is held."""
+        """Blender's own rule: before the start nothing is there, past the end the last picture is held. A sequence
+        of no frames shows the file of number 0."""
+        if not self.duration:
+            return 0
         index = frame - self.start + 1
         if self.cyclic:
             index = (index - 1) % self.duration + 1
@@ -98,16 +101,20 @@ class FileSource:
         if self.numbering is None or self._around_number is None:
             return self.file
         before, digits, after = self._around_number
-        return f"{before}{self.numbering.file_number(frame):0{digits}d}{after}"
+        number = max(self.numbering.file_number(frame), 0)
+        return f"{before}{number:0{digits}d}{after}" if digits or number else f"{before}{after}"
 
     @cached_property
     def _around_number(self) -> tuple[str, int, str] | None:
         """What stands before the number in the file's path, the number's digits, and what stands after it; None
-        where there is none. Looked for once: after an edit a node asks several times for each frame."""
+        where there is none, and Blender puts none there. Looked for once: after an edit a node asks several times
+        for each frame."""
         path = Path(self.file)
         match = _NUMBER.search(path.stem)
         if match is None:
-            return None
+            # An image is numbered behind its name then ("plate7.exr"), a clip is not.
+            is_image = isinstance(self.numbering, Numbering)
+            return (str(path.with_suffix("")), 0, path.suffix) if is_image else None
         start = len(str(path)) - len(path.name)
         digits = len(match.group(1))
         return str(path)[: start + match.start()], digits, match.group(2) + path.suffix
@@ -197,7 +204,7 @@ def numbers_on_disk(file: str) -> list[int]:
     match = _NUMBER.search(path.stem)
     if not match:
         return []
-    name = re.compile(re.escape(path.stem[: match.start()]) + r"(\d+)" + re.escape(match.group(2) + path.suffix))
+    name = re.compile(re.escape(path.stem[: match.start()]) + r"([0-9]+)" + re.escape(match.group(2) + path.suffix))
     try:
         names = [each.name for each in path.parent.iterdir()]
     except OSError:

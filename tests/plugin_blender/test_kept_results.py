@@ -11,7 +11,7 @@ import pytest
 
 from matte_server.io import exr
 
-from .conftest import Blender, every_version, make_movie, read
+from .conftest import Blender, every_version, make_movie, read, write
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -27,6 +27,22 @@ def test_files_of_older_versions_keep_their_settings(blender: Blender, shot: Pat
     with tarfile.open(Path(__file__).with_name("golden.tar.xz")) as archive:
         archive.extractall(shot, filter="data")
     blender.case("golden", shot)
+
+
+def test_a_file_is_sent_as_it_is_shown_however_its_path_is_written(blender: Blender, shot: Path) -> None:
+    """As on Windows, with ``..``, through a link, and sequences whose names or lengths are odd."""
+    values = {"above.exr": 7.0, "plates/p.exr": 8.0, "home/plates/p.exr": 9.0, "plates/bare.exr": 100.0}
+    for number in range(5):
+        names = (f"a.{number:04d}.exr", f"take{number:03d}\uff11.exr", *([f"bare{number}.exr"] if number else []))
+        values |= {f"plates/{name}": 100.0 + number for name in names}
+    for name, value in values.items():
+        (shot / name).parent.mkdir(parents=True, exist_ok=True)
+        write(shot / name, np.full((4, 4, 3), value))
+    assert blender.case("written_paths", shot, "shown").facts["differs"] == []
+    # glibc ends a process that frees memory twice.
+    library = "libc_malloc_debug.so.0"
+    copied = blender.case("written_paths", shot, "copied", LD_PRELOAD=library, MALLOC_CHECK_="3")
+    assert copied.facts["nodes"] == 2
 
 
 def test_one_file_in_two_blenders(blender: Blender, shot: Path) -> None:

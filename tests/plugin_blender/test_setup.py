@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -97,6 +98,16 @@ def test_offline_asks_no_network_and_takes_what_lies_beside_the_wheel(
     assert index.asked == []
 
 
+def test_offline_asks_not_even_the_proxy_that_should_be_dead(
+    index: PackageIndex, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something may listen where nobody should; and without an index no proxy is asked for one."""
+    monkeypatch.setattr(server_setup, "_NOWHERE", index.url)
+    with pytest.raises(NodeError, match="No matching distribution found for needed"):
+        run(ServerSetup(begun, str(server_wheel(tmp_path / "wheels")), cpu_only=False, offline=True))
+    assert index.asked == []
+
+
 def test_where_blender_may_the_same_index_is_asked(index: PackageIndex, tmp_path: Path) -> None:
     """It does note what it is asked. And from nothing: offline too an environment is made of what Python has."""
     folder, beside = tmp_path / "server", tmp_path / "wheels"
@@ -165,7 +176,10 @@ def test_a_cancel_where_taskkill_is_missing_ends_pip_at_least(
     index.stall()
     setup = ServerSetup(begun, str(server_wheel(tmp_path / "wheels")), cpu_only=False)
     assert run(setup, index.stalled.is_set)
+    pip = setup._process
     setup.cancel()
+    # It did not end by itself, when it had waited long enough.
+    assert pip is not None and pip.returncode == -signal.SIGKILL
     assert not setup.poll() and not processes_in(begun)
 
 

@@ -19,6 +19,7 @@ def case(folder: str) -> dict[str, Any]:
     place = Path(folder)
     versions(place)
     saved_elsewhere(place)
+    saved_elsewhere_in_a_solve(place)
     copied_scene(place)
     linked(place)
     contents(place)
@@ -126,6 +127,40 @@ def saved_elsewhere(place: Path) -> None:
     assert fresh(scene, node) == (1, 2, 3, 4)
 
 
+def saved_elsewhere_in_a_solve(place: Path) -> None:
+    """What is solved after Save As, or after the node was copied, is taken along too."""
+    from plugin_blender import copies, planning, solve
+
+    scene, node = reopened(place / "shot.blend")
+    node.matte.softness = 3.0
+    running = solve.Solve(scene, node, (1, 2, 3, 4))
+    try:
+        while not running.done:
+            assert running.step()
+        (place / "meanwhile").mkdir()
+        bpy.ops.wm.save_as_mainfile(filepath=str(place / "meanwhile" / "shot.blend"))
+        copy = node.id_data.nodes.new("CompositorNodeGroup")
+        pasted(node, copy)
+        copies.make_unique()
+        assert len(fresh(scene, node)) < 4 > len(fresh(scene, copy))
+        while running.step():
+            pass
+    finally:
+        running.close()
+    assert len(running.done) == 4
+    assert fresh(scene, node) == fresh(scene, copy) == (1, 2, 3, 4)
+    assert str(planning.plan_of(scene, node).folder).startswith(str(place / "meanwhile"))
+
+
+def pasted(node: Any, copy: Any) -> None:
+    """Makes the copy what copy and paste make it."""
+    copy.node_tree = node.node_tree
+    for key in sorted(node.matte.keys()):
+        copy.matte[key] = node.matte[key]
+    for name in ("Plate", "Clean Plate"):
+        copy.id_data.links.new(node.inputs[name].links[0].from_socket, copy.inputs[name])
+
+
 def copied_scene(place: Path) -> None:
     from plugin_blender import places, planning
 
@@ -140,6 +175,13 @@ def copied_scene(place: Path) -> None:
     assert [node.matte.node_id == name for scene, node in found if scene.name == "Scene"] == [True]
     assert len({node.matte.node_id for _, node in found}) == len(found) == 2
     assert [fresh(scene, node) for scene, node in found] == [(1, 2, 3, 4)] * 2
+    # Whatever the scenes are called: the one that comes first has the copy.
+    (copied,) = [node for scene, node in found if scene.name != "Scene"]
+    copied.matte.node_id = name
+    bpy.data.scenes["Scene"].name = "The original"
+    planning.refresh_all()
+    kept = {scene.name: node.matte.node_id == name for scene, node in places.all_nodes()}
+    assert kept == {"The original": True, "Scene.001": False}, kept
 
 
 def linked(place: Path) -> None:

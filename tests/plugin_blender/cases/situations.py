@@ -31,8 +31,32 @@ def case(folder: str) -> dict[str, Any]:
     between_frames(scene, tree, node, plate)
     tiles(place, scene, tree, node)
     persistent_data(scene, tree, node)
+    muted_outputs(place, scene, tree, node)
     strips(scene, tree, node)
     return {}
+
+
+def muted_outputs(place: Path, scene: Any, tree: Any, node: Any) -> None:
+    """A muted File Output writes nothing: a node that leads to nothing else keeps no render from going on."""
+    from plugin_blender import places
+
+    stage.write_outputs(tree, node, place / "muted")
+    (output,) = [each for each in tree.nodes if each.bl_idname == "CompositorNodeOutputFile"]
+    assert places.rendered_nodes(scene) == [node]
+    output.mute = True
+    assert places.rendered_nodes(scene) == []
+    tree.nodes.remove(output)
+    if stage.FIVE:
+        # Of two main outputs Blender renders the active one.
+        stage.main_output(tree, node.inputs["Plate"].links[0].from_socket)
+        second = tree.nodes.new("NodeGroupOutput")
+        tree.links.new(node.outputs["Image"], second.inputs[0])
+        assert not second.is_active_output and places.rendered_nodes(scene) == []
+        second.is_active_output = True
+        assert places.rendered_nodes(scene) == [node]
+        for each in [each for each in tree.nodes if each.bl_idname == "NodeGroupOutput"]:
+            tree.nodes.remove(each)
+        tree.interface.clear()
 
 
 def strips(scene: Any, tree: Any, node: Any) -> None:
@@ -164,11 +188,24 @@ def tiles(place: Path, scene: Any, tree: Any, node: Any) -> None:
     tiled = tree.nodes.new("CompositorNodeImage")
     tiled.image = image
     tree.links.new(tiled.outputs[0], node.inputs["Plate"])
-    sent = Sent(scene, node, (1,))
+    tiles_of(place, Sent(scene, node, (1,)), image, {1001: "tiles.1001.exr", 1002: "tiles.1002.exr"})
+    # The other way of numbering them, by column and row.
+    for number, name in ((1001, "tiles.u1_v1.exr"), (1002, "tiles.u2_v1.exr")):
+        shutil.copyfile(place / f"tiles.{number}.exr", place / name)
+    image.filepath = str(place / "tiles.<UVTILE>.exr")
+    image.reload()
+    assert image.size[0] > 0
+    tiles_of(place, Sent(scene, node, (1,)), image, {1001: "tiles.u1_v1.exr", 1002: "tiles.u2_v1.exr"})
+
+
+def tiles_of(place: Path, sent: Sent, image: Any, names: dict[int, str]) -> None:
+    from plugin_blender.node_facts import tile_files
+
+    assert tile_files(image) == [str(place / name) for name in names.values()]
     state, picture = sent.state(), sent.digest()
     assert sent.digest() == picture and sent.state() == state
-    for number, source in ((1001, "plate.0003.exr"), (1002, "plate.0004.exr")):
-        overwrite(place / source, place / f"tiles.{number}.exr")
+    for (number, name), source in zip(names.items(), ("plate.0003.exr", "plate.0004.exr"), strict=True):
+        overwrite(place / source, place / name)
         image.reload()
         changed = [sent.state() != state, sent.digest() != picture]
         # Whatever tile Blender shows: what changes the picture is noticed, or called unknown.
