@@ -192,6 +192,6 @@ def _check_material(examples: list[LearningExample]) -> None:
     if not any(bool((example.alpha > 0.5).any()) for example in examples):
         raise MatteError(
             "no_frames",
-            "The model finds no subject in any of the frames, so that nothing can be learnt from them.",
+            "The model's mattes are nowhere more than half solid, so that nothing can be learnt from them.",
             "Name frames in which the subject is, or mend a matte and name it with --key.",
         )
