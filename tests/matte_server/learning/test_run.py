@@ -212,7 +212,7 @@ def test_no_frame_at_all_is_refused() -> None:
 def test_without_keys_frames_without_a_subject_are_refused() -> None:
     clean = image(composed(*SIZE, peak=1.0).clean)
     empty = replace(frame(1), pair=PlatePair(plate=clean, clean_plate=clean))
-    with pytest.raises(MatteError, match="finds no subject"):
+    with pytest.raises(MatteError, match="are nowhere more than half solid"):
         begun(empty)
 
 
