@@ -23,6 +23,7 @@ _LACKING = {
     "os": """
         sched_getaffinity fork getuid geteuid getpgid chown fchmod mkfifo memfd_create register_at_fork
         pwritev preadv RWF_NOWAIT sendfile statvfs uname getloadavg killpg setsid nice sysconf posix_fadvise
+        posix_fallocate
         O_NONBLOCK O_NOCTTY O_DIRECTORY O_NOFOLLOW O_CLOEXEC
     """,
     "signal": """
