@@ -115,7 +115,7 @@ def test_the_client_on_a_real_interpreter(version: str, server: Server, tmp_path
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout.splitlines()[-1])
     assert facts["python"] == [int(part) for part in version.split(".")]
-    assert str(folder) in facts["zmq"]
+    assert Path(facts["zmq"]).resolve().is_relative_to(folder.resolve())
     assert "difference" in facts["models"]
     assert facts["done"] == [1]
     assert len(facts["failed"]) == 1 and "none.exr cannot be read: No such file" in facts["failed"][0]

@@ -460,6 +460,17 @@ def test_results_lie_where_the_houses_filter_says(bench: ContractBench, window: 
     assert "is on a drive of Windows, which this machine does not have" in press(window, bench, node)
 
 
+@pytest.mark.parametrize("name", ["plate.%04d.exr", "plates/%04d.exr", "%04d.exr", "%V/%04d.exr", "####.exr"])
+def test_a_relative_name_counts_with_the_project_directory(name: str, lonely: ContractBench) -> None:
+    """One that begins with its number or view too: that is no variable."""
+    read = host.create("Read", file=name)
+    (file,) = host.upstream([read]).facts[0].files
+    assert file.is_made
+    host.set_value(read, "file", f"/show/{name}")
+    (file,) = host.upstream([read]).facts[0].files
+    assert not file.is_made
+
+
 def test_one_text_in_two_project_directories_is_two_plates(bench: ContractBench, window: State) -> None:
     """As of DPX files that were restored with their times in whole seconds: time and size are the same."""
     for name in ("a", "b"):

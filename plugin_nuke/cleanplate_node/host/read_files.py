@@ -45,7 +45,7 @@ def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope) -> Optional[Sourc
     """A file, in proxy mode too the one of full size, and for the file of a Read its range too."""
     pattern, typed = _pattern(node, knob, scope), as_typed(knob)
     # Another project directory makes another file of the same text; a variable's value counts by itself.
-    is_made = "[" in typed or (is_relative(typed) and not typed.startswith("%"))
+    is_made = "[" in typed or is_relative(scope.expanded(typed) or typed)
     if pattern is None:
         return None
     if knob.name() != "file":
