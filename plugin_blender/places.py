@@ -194,7 +194,11 @@ def _contributes(node: Any, way: Way) -> bool:
 
 
 def _is_active(output: Any) -> bool:
-    return not output.mute and getattr(output, "is_active_output", True)
+    """Whether an output is rendered. Blender 4.5 renders through a group's output that is muted; later versions do
+    not let it be."""
+    if output.bl_idname == _OUTPUTS:
+        return bool(output.is_active_output)
+    return not output.mute
 
 
 def _ends(node: Any) -> set[str]:

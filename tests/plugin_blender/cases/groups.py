@@ -95,6 +95,9 @@ def group_of(scene: Any, tree: Any, node: Any) -> tuple[Any, Any]:
     copies.make_unique()
     assert [(each.name, found.name) for each, found in places.all_nodes()] == [(scene.name, inner.name)]
     assert inner in places.rendered_nodes(scene)
+    last.mute = True
+    assert inner in places.rendered_nodes(scene), "a muted output of a group is rendered all the same"
+    last.mute = False
     return outer, inner
 
 
