@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import BinaryIO
 
 
-def length_of(data: bytes, at: int, rest: int) -> tuple[int, int, bytes]:
+def _length_of(data: bytes, at: int, rest: int) -> tuple[int, int, bytes]:
     """The length of the box at ``at``, that of its own head, and its type; a length of 0 reaches to the end,
     ``rest`` bytes away. The length is 0 where there is no box."""
     if len(data) < at + 8:
@@ -17,11 +18,24 @@ def length_of(data: bytes, at: int, rest: int) -> tuple[int, int, bytes]:
     return length or rest, 8, kind
 
 
+def outermost(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Type, first byte of the content, and first byte behind, of each outermost box of a file of ``size`` bytes.
+    The last may reach beyond the file's end. Stops where there is no box."""
+    at = 0
+    while at < size:
+        file.seek(at)
+        length, own, kind = _length_of(file.read(16), 0, size - at)
+        if length < own:
+            return
+        yield kind, at + own, at + length
+        at += length
+
+
 def boxes(data: bytes, begin: int = 0) -> Iterator[tuple[bytes, int, int]]:
     """Type, and begin and end of the content, of each box from ``begin`` on. Of one that is cut, what is there."""
     end = len(data)
     while begin < end:
-        length, own, kind = length_of(data, begin, end - begin)
+        length, own, kind = _length_of(data, begin, end - begin)
         if length < own:
             return
         yield kind, begin + own, min(begin + length, end)

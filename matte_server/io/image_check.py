@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import struct
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +25,22 @@ _END_OF_JPEG = b"\xff\xd9"
 _TAIL = 1 << 16
 _CHUNK_HEAD = 8
 """Bytes before a chunk's pixels: its first row and its size, 4 bytes each."""
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[oiio.ImageInput | None]:
+    """OpenImageIO's reader of a file in any folder; None where it opens none. Whoever asks needs no reason, so none
+    is left for the next error. Raises ``OSError``."""
+    with library_path(path) as known:
+        reader = oiio.ImageInput.open(str(known))
+        try:
+            yield reader
+        finally:
+            if reader is None:
+                oiio.geterror()
+            else:
+                reader.geterror()
+                reader.close()
 
 
 @libraries_silenced()
@@ -74,10 +92,8 @@ def _has_end(path: Path, end: bytes) -> bool:
 
 
 def _decodes(path: Path) -> bool:
-    with library_path(path) as known:
-        reader = oiio.ImageInput.open(str(known))
+    with opened(path) as reader:
         if reader is None:
-            oiio.geterror()
             return False
         try:
             spec = reader.spec()
@@ -85,6 +101,3 @@ def _decodes(path: Path) -> bool:
             return pixels is not None and not reader.has_error
         except (UnicodeDecodeError, RuntimeError):
             return False
-        finally:
-            reader.geterror()
-            reader.close()

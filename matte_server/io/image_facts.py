@@ -13,7 +13,8 @@ from .exr_channels import choose_channels, views_in
 from .exr_header import MAGIC_BYTES, read_parts
 from .exr_part import ExrPart, part_of
 from .exr_reader import exr_parts
-from .image_file import DIAGNOSTICS, STAMP, library_path, only_exrs_have_layers
+from .image_check import opened
+from .image_file import DIAGNOSTICS, STAMP, only_exrs_have_layers
 from .library_output import libraries_silenced
 
 
@@ -83,12 +84,5 @@ def _exr_part(path: Path) -> ExrPart | None:
 @libraries_silenced()
 def _spec_of(path: Path) -> oiio.ImageSpec | None:
     """The header of a file's first subimage; None if it cannot be read."""
-    with library_path(path) as known:
-        reader = oiio.ImageInput.open(str(known))
-        if reader is None:
-            oiio.geterror()
-            return None
-        try:
-            return reader.spec(0)
-        finally:
-            reader.close()
+    with opened(path) as reader:
+        return None if reader is None else reader.spec(0)

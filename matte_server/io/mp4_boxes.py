@@ -6,7 +6,7 @@ import os
 import struct
 from pathlib import Path
 
-from .boxes import boxes, find, inside, length_of
+from .boxes import boxes, find, inside, outermost
 
 _LARGEST_HEADER = 1 << 28
 """Bytes of the largest moov box that is read: a day of video takes some ten millions."""
@@ -54,18 +54,10 @@ def clean_aperture(track: bytes) -> tuple[float, float] | None:
 def _header(path: Path) -> bytes:
     """The content of the moov box; empty where there is none."""
     with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        at = 0
-        while at < size:
-            file.seek(at)
-            head = file.read(16)
-            length, own, kind = length_of(head, 0, size - at)
-            if length < own:
-                break
+        for kind, begin, behind in outermost(file, file.seek(0, os.SEEK_END)):
             if kind == b"moov":
-                file.seek(at + own)
-                return file.read(min(length - own, _LARGEST_HEADER))
-            at += length
+                file.seek(begin)
+                return file.read(min(behind - begin, _LARGEST_HEADER))
     return b""
 
 

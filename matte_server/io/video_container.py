@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from . import matroska
+from .boxes import outermost
 
 _MXF_PARTITION = bytes.fromhex("060e2b34020501010d01020101")
 """Begins the key of an MXF's partition pack."""
@@ -16,6 +17,7 @@ with error correction too, and where the byte lies in them."""
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 """The identifier of an ASF's object that states its size (Advanced Systems Format, 3.2)."""
 _ASF_HEAD = 1 << 16
+_BOX_HEAD = 8
 
 
 def is_cut(path: Path, container_format: str) -> bool:
@@ -72,16 +74,6 @@ def _ts_packet(file: BinaryIO) -> int:
 def _end_of_boxes(file: BinaryIO, size: int) -> int:
     """Where the last box that begins in the file ends (ISO 14496-12, 4.2); a box of size 0 reaches to the file's
     end."""
-    at = 0
-    while at < size:
-        file.seek(at)
-        head = file.read(16)
-        if len(head) < 8:
-            return size + 1
-        (length,) = struct.unpack_from(">I", head)
-        if length == 1 and len(head) == 16:
-            (length,) = struct.unpack_from(">Q", head, 8)
-        if length < 8:
-            return size
-        at += length
-    return at
+    end = max((behind for _, _, behind in outermost(file, size)), default=0)
+    # Less than the head of a box at the end is what is left of one; anything else there is no box.
+    return size + 1 if size - _BOX_HEAD < end < size else max(end, size)

@@ -209,24 +209,27 @@ def test_key_frames_come_along(way: Way, bench: ContractBench, window: State) ->
     bench.expect_tidy(moved)
 
 
-def test_key_frames_come_along_with_the_first_frame_that_is_made(bench: ContractBench, window: State) -> None:
-    """From then on the node shows the new folder, and nothing names the one before."""
+def taken_to_v2(bench: ContractBench, window: State) -> nuke.Node:
+    """A node with two key frames, of which one frame was made before the script was saved elsewhere, and one
+    since."""
     node = with_keys(bench, window, (1, 3))
     host.go_to(2)
     press(window, bench, node, "process_frame")
     saved_elsewhere(bench, node)
     press(window, bench, node, "process_frame")
+    return node
+
+
+def test_key_frames_come_along_with_the_first_frame_that_is_made(bench: ContractBench, window: State) -> None:
+    """From then on the node shows the new folder, and nothing names the one before."""
+    node = taken_to_v2(bench, window)
     assert keys_below(bench.folder / "v2") == ["key.main.0001.exr", "key.main.0003.exr"]
     freshness.check(node)
     assert host.value(node, "key_frames") == "1,3"
 
 
 def test_key_frames_that_are_there_stay(bench: ContractBench, window: State) -> None:
-    node = with_keys(bench, window, (1, 3))
-    host.go_to(2)
-    press(window, bench, node, "process_frame")
-    saved_elsewhere(bench, node)
-    press(window, bench, node, "process_frame")
+    node = taken_to_v2(bench, window)
     for frame in (1, 3):
         host.go_to(frame)
         press(window, bench, node, "remove_key")
