@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from matte_link.plain_text import printable
+
 from ..errors import MatteError
 from .exr_part import ExrPart
 
@@ -42,7 +44,7 @@ def choose_channels(parts: Sequence[ExrPart], label: str, layer: str, view: str)
     the file. Raises ``MatteError`` with the codes deep, no_view, no_layer, no_colour."""
     views = views_in(parts)
     if view and views and view not in views:
-        raise MatteError("no_view", f"{label} has no view {view!r}.", f"Its views are {', '.join(views)}.")
+        raise MatteError("no_view", f"{label} has no view {view!r}.", f"Its views are {_joined(views)}.")
     order = sorted(range(len(parts)), key=lambda index: _base_name(parts[index]) not in _PICTURE_PARTS)
     flat = [index for index in order if not parts[index].is_deep]
     for step in (_EXACT, _ANY_CASE, _GREY, _ALPHA):
@@ -186,18 +188,22 @@ def _not_found(parts: Sequence[ExrPart], label: str, layer: str) -> MatteError:
         )
     offered = _colour_layers(parts)
     names = [name for part in parts for name in part.names]
-    listed = f"Its channels are {', '.join(names[:_LISTED])}{', ...' if len(names) > _LISTED else ''}."
+    listed = f"Its channels are {_joined(names)}{', ...' if len(names) > _LISTED else ''}."
     if offered:
-        listed = f"Choose one of its layers with --layer: {', '.join(offered[:_LISTED])}."
+        listed = f"Choose one of its layers with --layer: {_joined(offered)}."
     if layer:
         return MatteError("no_layer", f"{label} has no layer {layer!r} with colour.", listed)
     coarse = [channel.name for part in parts for channel in part.channels if not channel.is_full_size]
     if coarse and not offered:
-        named = ", ".join(coarse[:_LISTED])
-        listed = f"{listed} Subsampled channels ({named}) are read only as RY and BY beside Y."
+        listed = f"{listed} Subsampled channels ({_joined(coarse)}) are read only as RY and BY beside Y."
     elif not offered and len(views := [view for view in views_in(parts) if _shows(parts, view)]) > 1:
-        listed = f"Choose one of its views with --view: {', '.join(views[:_LISTED])}."
+        listed = f"Choose one of its views with --view: {_joined(views)}."
     return MatteError("no_colour", f"{label} has no R, G, B outside a layer.", listed)
+
+
+def _joined(names: Sequence[str]) -> str:
+    """The first of these names, as a message quotes them."""
+    return printable(", ".join(names[:_LISTED]))
 
 
 def _shows(parts: Sequence[ExrPart], view: str) -> bool:

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import OpenImageIO as oiio
+from matte_link.plain_text import printable
 
 from ..core.image import SCENE_LINEAR
+from .bmp import colour_not_followed, embedded_profile
 from .colour import (
     ADOBE_RGB_GAMMA,
     CINEON,
@@ -82,6 +84,8 @@ _CICP = 4
 
 _SAYS_NOTHING = ("", "unknown", "raw", "data")
 """Values of a colour tag that name no colourspace."""
+_QUOTED = 80
+"""Characters that are quoted of a tag's value."""
 _IMPOSSIBLE = "The tag {} names impossible primaries and was ignored."
 _EXIF_ADOBE_RGB, _EXIF_UNCALIBRATED = 2, 0xFFFF
 
@@ -107,7 +111,7 @@ def exr_colour(part: ExrPart) -> FileColour:
                 warnings.append(f"The tag chromaticities contradicts colorInteropID {tag!r} and was ignored.")
             return FileColour(space=space, warnings=tuple(warnings))
         if tag not in _SAYS_NOTHING:
-            warnings.append(f"The tag {name} {tag[:80]!r} is not supported and was ignored.")
+            warnings.append(f"The tag {name} {tag[:_QUOTED]!r} is not supported and was ignored.")
         if name == "colorInteropID" and "chromaticities" in part.attributes:
             if space := linear_space(part.chromaticities):
                 return FileColour(space=space, warnings=tuple(warnings))
@@ -133,6 +137,8 @@ def still_colour(header: StillHeader, spec: oiio.ImageSpec, is_float: bool) -> F
     if file_format == "hdr":
         return _hdr_colour(header.lines)
     untagged = default_space(file_format, is_float)
+    if file_format == "bmp":
+        return _bmp_colour(path, untagged, is_grey)
     stored = spec.getattribute("ICCProfile")
     if stored is not None:
         return _icc_colour(np.asarray(stored, np.uint8).tobytes(), untagged, is_grey)
@@ -177,6 +183,17 @@ def _icc_colour(data: bytes, untagged: str, is_grey: bool) -> FileColour:
     return FileColour(space=EMBEDDED_PROFILE + name, profile=data, warnings=() if profile.is_exact else (rounded,))
 
 
+def _bmp_colour(path: Path, untagged: str, is_grey: bool) -> FileColour:
+    """By the ICC profile in the file."""
+    if profile := embedded_profile(path):
+        return _icc_colour(profile, untagged, is_grey)
+    if said := colour_not_followed(path):
+        return FileColour(
+            space=untagged, warnings=(f"The BMP {said}, which was ignored. The picture was read as {untagged}.",)
+        )
+    return FileColour(space=untagged)
+
+
 def _is_adobe_rgb(path: Path, spec: oiio.ImageSpec) -> bool:
     """Whether EXIF says so: by the index of DCF 2.0's option files, or by ColorSpace 2, as some cameras do."""
     stated = spec.get_int_attribute("Exif:ColorSpace", 0)
@@ -214,7 +231,8 @@ def _hdr_colour(lines: RadianceHeader) -> FileColour:
                 space = SCENE_LINEAR
                 warnings.append(_IMPOSSIBLE.format(name))
         elif name in ("EXPOSURE", "COLORCORR", "GAMMA") and not _are_ones(value):
-            warnings.append(f"The tag {name}={value} was ignored; the values were read as they are stored.")
+            quoted = f"{name}={printable(value, _QUOTED)}"
+            warnings.append(f"The tag {quoted} was ignored; the values were read as they are stored.")
     return FileColour(space=space, warnings=tuple(warnings))
 
 

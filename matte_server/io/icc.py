@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from matte_link.plain_text import printable
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
@@ -30,6 +31,8 @@ from .primaries import (
 
 Curve = Callable[[Matrix], Matrix]
 _HEADER, _ENTRY = 128, 12
+_LONGEST_NAME = 200
+"""Characters of a profile's name that are kept."""
 D50 = np.array([0.9642, 1.0, 0.8249])
 """XYZ of the white of the profile connection space."""
 _TABLES = frozenset(("D2B1", "A2B1", "A2B0"))
@@ -132,10 +135,10 @@ def _description(tags: Mapping[str, bytes]) -> str:
     tag = tags.get("desc", b"")
     if tag[:4] == b"desc":
         (size,) = struct.unpack_from(">I", tag, 8)
-        return tag[12 : 12 + size].split(b"\0")[0].decode("latin-1")
+        return printable(tag[12 : 12 + size].split(b"\0")[0].decode("latin-1"), _LONGEST_NAME)
     if tag[:4] == b"mluc":
         size, start = struct.unpack_from(">II", tag, 20)
-        return tag[start : start + size].decode("utf-16-be").strip("\0")
+        return printable(tag[start : start + size].decode("utf-16-be").strip("\0"), _LONGEST_NAME)
     return "without a name"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from matte_link.plain_text import printable
 
 from ..core.image import Image, moved_into
 from ..core.window import Window
@@ -109,11 +110,11 @@ def check_size(data: Window, display: Window, channels: int, label: str, limits:
 def unreadable(path: Path, label: str, reason: str) -> MatteError:
     """The error for a damaged file; of ``reason``, which a library states, the first line is kept."""
     lines = _BEGIN_OF_OPENEXR.sub("", reason.replace(str(path), label)).replace("\x00", "").strip().splitlines()
-    first = lines[0].rstrip(".") if lines else "the file is damaged or of an unknown format"
+    first = printable(lines[0], 200).rstrip(".") if lines else "the file is damaged or of an unknown format"
     hint = "It may be truncated or still being written; render or copy it again."
     if _UNSUPPORTED.search(first):
         hint = "Convert it to EXR, TIFF, PNG or JPEG in a usual form."
-    return MatteError("unreadable", f"{label} cannot be read: {first[:200]}.", hint)
+    return MatteError("unreadable", f"{label} cannot be read: {first}.", hint)
 
 
 def in_display_window(image: Image) -> Image:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import OpenImageIO as oiio
+from matte_link.plain_text import printable
 
 from ..core.image import Float32, Image, divided_by_alpha
 from ..core.window import Window
@@ -252,7 +253,7 @@ def _colour_channels(
             f"{label} stores its channels in image elements of their own, which Cleanplate does not read.",
             "Export it with R, G and B in one element, or as an EXR.",
         )
-    listed = ", ".join(spec.channelnames[:20])
+    listed = printable(", ".join(spec.channelnames[:20]))
     raise MatteError("no_colour", f"{label} has no R, G, B.", f"Its channels are {listed}.")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import av
 import numpy as np
+from matte_link.plain_text import printable
 
 from ..core.image import Image
 from ..core.window import Window
@@ -62,6 +63,8 @@ _RATE_IN_NANOSECONDS = Fraction(1, 1000000)
 """Part of a rate by which it is wrong where a Matroska file states a picture's duration, in nanoseconds."""
 _FLOAT_ROUNDING = 1e-9
 """Seconds; float64 loses less in a video of weeks."""
+_QUOTED = 80
+"""Characters that are quoted of a file's text."""
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
 _NO_TIMECODE = "The timecode {} was left out: an EXR holds those of SMPTE 12-1 with up to 60 frames a second."
 _EQUAL_TRACKS = "The video has several tracks of one size, and the first one was read."
@@ -187,7 +190,7 @@ class VideoReader:
             warnings.append(unsupported)
         image = _image(frame, self.facts, number)
         if self.facts.timecode and "timeCode" not in image.metadata:
-            warnings.append(_NO_TIMECODE.format(self.facts.timecode))
+            warnings.append(_NO_TIMECODE.format(printable(self.facts.timecode, _QUOTED)))
         return replace(image, warnings=tuple(warnings))
 
     def _deinterlaced(self, frame: Any, index: int, order: str) -> Any:

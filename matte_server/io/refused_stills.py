@@ -5,12 +5,12 @@ OpenImageIO would refuse some of them with words that do not help, and read anot
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import OpenImageIO as oiio
 
 from ..errors import MatteError
+from .bmp import refuse_odd_bmp
 from .dpx import CINEON_MAGIC, cineon_is_cut
 from .image_check import ends_unwritten
 from .image_file import unreadable
@@ -18,12 +18,10 @@ from .jpeg2000 import JPEG_2000_MAGIC, refuse_other_numbers
 from .jpeg_xl import JPEG_XL_MAGIC, jpeg_xl_head
 from .orientation import FIRST_TURNED
 from .png_chunks import PNG_SIGNATURE, damaged_chunk, png_is_cut
-from .unused_alpha import BMP_BY_MASKS
 
 HEAD = 66
 """Bytes at a file's begin by which it is known."""
 PHOTOMETRIC, BITS = "tiff:PhotometricInterpretation", "oiio:BitsPerSample"
-_BMP_MASKS = (0xFF0000, 0xFF00, 0xFF)
 _OF_SENSORS, _FP24 = (32803, 34892), 24
 # Brands of files that are made of boxes (ISO 14496-12) -> what they are, in the order looked for.
 _REFUSED = {
@@ -52,24 +50,11 @@ def refuse_file(path: Path, head: bytes, label: str) -> None:
         )
     if head.startswith(JPEG_2000_MAGIC):
         refuse_other_numbers(path, label)
-    if _has_odd_masks(head):
-        raise MatteError(
-            "unreadable",
-            f"{label} is a BMP with its colours in another order than usual, which Cleanplate does not read.",
-            "Convert it to PNG or TIFF.",
-        )
+    refuse_odd_bmp(path, head, label)
     if ends_unwritten(path, head):
         raise unreadable(path, label, "its end was never written")
     if head.startswith(CINEON_MAGIC) and cineon_is_cut(path):
         raise unreadable(path, label, "it is shorter than its header says")
-
-
-def _has_odd_masks(head: bytes) -> bool:
-    """Whether a BMP of 32 bits a pixel has other masks than OpenImageIO takes for granted."""
-    if not head.startswith(b"BM") or len(head) < HEAD:
-        return False
-    (bits,), (compression,) = struct.unpack_from("<H", head, 28), struct.unpack_from("<I", head, 30)
-    return bits == 32 and compression in BMP_BY_MASKS and struct.unpack_from("<3I", head, 54) != _BMP_MASKS
 
 
 def refuse_layout(spec: oiio.ImageSpec, file_format: str, label: str) -> None:

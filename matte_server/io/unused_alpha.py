@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 from ..core.image import Float32
+from .bmp import states_alpha
 
 _FORMATS = ("bmp", "targa")
-_HEAD, _WITH_ALPHA_MASK = 70, 56
-"""Bytes of a BMP up to the end of its mask of alpha; bytes of the smallest of its second headers that have one."""
-BMP_BY_MASKS = (3, 6)
-"""Compressions of a BMP whose channels are told by masks."""
+_TARGA_HEAD, _ALPHA_BITS = 18, 15
+"""Bytes of a Targa's header; the bits of its last byte that say how many bits alpha has."""
 
 
 def is_unused_alpha(path: Path, file_format: str, alpha: Float32) -> bool:
@@ -20,9 +18,7 @@ def is_unused_alpha(path: Path, file_format: str, alpha: Float32) -> bool:
 
 
 def _is_stated(path: Path, file_format: str) -> bool:
+    if file_format == "bmp":
+        return states_alpha(path)
     with path.open("rb") as file:
-        head = file.read(_HEAD).ljust(_HEAD, b"\0")
-    if file_format == "targa":
-        return bool(head[17] & 15)
-    (size,), (compression,), (mask,) = (struct.unpack_from("<I", head, at) for at in (14, 30, 66))
-    return size >= _WITH_ALPHA_MASK and compression in BMP_BY_MASKS and mask != 0
+        return bool(file.read(_TARGA_HEAD)[-1] & _ALPHA_BITS)
