@@ -115,11 +115,9 @@ def _frames(arguments: argparse.Namespace, options: MatteOptions) -> tuple[ShotF
 
 def _report(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:
     grain = "" if isnan(built.noise) else f" (grain {100 * built.noise:.2f}%)"
-    console.out.print(
-        escape(
-            f"{output}: the clean plate as frame {reference.frame} sees it, from "
-            f"{counted(len(built.used), 'frame')}{grain}."
-        )
+    console.say(
+        f"{output}: the clean plate as frame {reference.frame} sees it, from "
+        f"{counted(len(built.used), 'frame')}{grain}."
     )
     if built.left_out:
         shown = ", ".join(str(frame) for frame in built.left_out[:10])
@@ -127,7 +125,7 @@ def _report(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:
     if built.unlike:
         console.warn(built.unlike)
     if built.gap is None:
-        console.out.print("There is evidence for every pixel.")
+        console.say("There is evidence for every pixel.")
         return console.OK
     console.err.print(
         escape(

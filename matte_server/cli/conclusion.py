@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import re
+
 from matte_link.diagnostics import warnings_of
 from matte_link.sequence import counted
 from rich.markup import escape
 
 from ..shots.clean_plate_check import why_not_its_clean_plate
-from ..shots.reports import ResultStatus, ShotReport, worst_warned
+from ..shots.reports import FrameReport, ResultStatus, ShotReport, worst_warned
 from ..shots.shot import Shot
 from ..shots.unlike_frames import unlike_frames
 from . import console
+
+_NUMBER = re.compile(r"\d+")
 
 
 def conclude(report: ShotReport, wanted: int) -> int:
     """Prints how a shot's run ended; returns the exit code. ``wanted`` is the number of its frames."""
     done = sum(frame.status == ResultStatus.DONE for frame in report.frames)
     skipped = sum(frame.status == ResultStatus.SKIPPED for frame in report.frames)
-    console.out.print(
+    console.say(
         f"{done} done, {skipped} already there, {len(report.failed)} failed, "
         f"{wanted - len(report.frames)} not tried."
     )
     if report.solve:
-        console.out.print(escape(report.solve))
+        console.say(report.solve)
     for movie in report.movies:
         outcomes = {"done": "written", "skipped": "already there"}
         outcome = outcomes.get(movie.status, "")
         sentence = ". ".join(filter(None, (outcome, movie.message)))
         # Why it failed mostly begins with its name.
-        console.out.print(escape(sentence if sentence.startswith(movie.path) else f"{movie.path}: {sentence}"))
+        console.say(sentence if sentence.startswith(movie.path) else f"{movie.path}: {sentence}")
     _report_failures(report)
     _report_warnings(report)
     for sentence in unlike_frames(report.frames):
@@ -49,13 +53,14 @@ def conclude(report: ShotReport, wanted: int) -> int:
 
 
 def _report_failures(report: ShotReport) -> None:
-    """Each cause once, with the first frame that it stopped."""
-    titles: dict[tuple[str, str], list[str]] = {}
+    """Each cause once, with the first frame that it stopped: sentences that differ in their numbers alone, as those
+    of a full disk do in the files' names, tell one cause."""
+    causes: dict[tuple[str, str], list[FrameReport]] = {}
     for frame in report.failed:
-        titles.setdefault((frame.code, frame.message), []).append(frame.title)
-    for (code, message), stopped in titles.items():
-        others = f" and {counted(len(stopped) - 1, 'other')}" if len(stopped) > 1 else ""
-        console.err.print(f"  {escape(stopped[0])}{others} ({code}): {escape(message)}")
+        causes.setdefault((frame.code, _NUMBER.sub("#", frame.message)), []).append(frame)
+    for first, *others in causes.values():
+        more = f" and {counted(len(others), 'other')}" if others else ""
+        console.err.print(f"  {escape(first.title)}{more} ({first.code}): {escape(first.message)}")
 
 
 def _report_warnings(report: ShotReport) -> None:
@@ -65,7 +70,7 @@ def _report_warnings(report: ShotReport) -> None:
     count = sum(bool(warnings_of(frame.diagnostics)) for frame in report.frames)
     noun = "frame has" if count == 1 else "frames have"
     sentences = " ".join(warnings_of(worst.diagnostics))
-    console.out.print(escape(f"{count} {noun} warnings; the worst is {worst.title}: {sentences}"))
+    console.say(f"{count} {noun} warnings; the worst is {worst.title}: {sentences}")
 
 
 def check_clean_plate(report: ShotReport, shot: Shot) -> int:

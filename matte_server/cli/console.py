@@ -13,6 +13,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self, TextIO, cast
 
+from matte_link.files import disk_words
 from matte_link.messages import Progress
 from rich.console import Console
 from rich.markup import escape
@@ -83,9 +84,13 @@ class _NamedOutput:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """As the stream does. Raises ``OSError`` that names it."""
+        """As the stream does; what its encoding lacks, such as a name that is not UTF-8, as Python writes it in
+        text. Raises ``OSError`` that names it."""
         with output_named():
-            return self._stream.write(text)
+            try:
+                return self._stream.write(text)
+            except UnicodeEncodeError as error:
+                return self._stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
 
     def flush(self) -> None:
         """As the stream does. Raises ``OSError`` that names it."""
@@ -104,6 +109,17 @@ OK, FRAMES_FAILED, BAD_INPUT, NO_SERVER, OTHER_CLEAN_PLATE = 0, 1, 2, 3, 4
 PIPE_CLOSED = 141
 """Whoever read the output closed it: 128 and the number of SIGPIPE, as shells report it."""
 _PACE_FRAMES = 30
+
+
+def say(message: str) -> None:
+    """A sentence on standard output about what was made. Where its disk is full, standard error tells that it is
+    lost: what was made is there, so that the command goes on and ends as it would have."""
+    try:
+        out.print(escape(message))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        warn(f"{disk_words(error)} What was made is whole, but what is said of it is lost.")
 
 
 def complain(message: str, code: str = "") -> None:

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     planned = plan_shot(sources, "", MatteOptions(), overwrite=True)
     check_before_start(planned)
     with LocalServer([PRIVATE], on_progress=console.tell) as server:
-        console.out.print(f"A matting server of our own runs at {server.endpoint.address}.")
+        console.say(f"A matting server of our own runs at {server.endpoint.address}.")
         report = mattes(planned, server.endpoint)
     code = conclude(report, len(planned.frames))
     if code == console.OK:
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _report(folder: Path, sheet: Path, distance: Distance) -> None:
-    console.out.print(
+    console.say(
         f"Mattes, comps and a contact sheet lie in {folder.resolve()}:\n"
         f"  {folder / 'matte.####.exr'}   unpremultiplied foreground in RGB, alpha in A\n"
         f"  {folder / 'comp.####.exr'}    over a new background, scene-linear\n"

@@ -65,11 +65,11 @@ def _evaluate(parsed: argparse.Namespace) -> int:
     figures = [figures_of(row) for row in rows]
     mean = mean_of(figures)
     titles = [str(row["frame"]) for row in rows]
-    for table in tables(titles, figures, mean, console.out.width if console.out.is_terminal else None):
-        console.out.print(table)
     if parsed.json:
         facts = {"format": "cleanplate evaluation", "version": 1, "frames": rows, "mean": mean}
         write_report(Path(parsed.json), json.dumps(facts, indent=1))
+    for table in tables(titles, figures, mean, console.out.width if console.out.is_terminal else None):
+        console.out.print(table)
     return console.OK
 
 

@@ -178,9 +178,7 @@ def run_opencue(arguments: argparse.Namespace) -> int:
 
 
 def _print_written(folder: Path, job: FarmJob, command: str) -> None:
-    console.out.print(
-        f"{folder}: {job.name}, {counted(len(job.frames), 'frame')}. Submit it with: {command}", markup=False
-    )
+    console.say(f"{folder}: {job.name}, {counted(len(job.frames), 'frame')}. Submit it with: {command}")
 
 
 def _add_start(commands: Any) -> None:
@@ -230,7 +228,7 @@ def run_stop(arguments: argparse.Namespace) -> int:
     what = "there was none"
     if found:
         what = f"{found.address or 'one that was starting'} {'stopped' if found.pid else 'goes on'}"
-    print(f"matting server: {what}")
+    console.say(f"matting server: {what}")
     return console.OK
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..server.keys import add_client, give_to, make_server
+from . import console
 
 EPILOG = """\
 examples:
@@ -33,19 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_server(arguments: argparse.Namespace) -> int:
     """Makes a server's keys."""
     path = make_server(arguments.folder)
-    print(f"Wrote {path}. Add clients with: cleanplate keys client NAME --folder {arguments.folder}")
+    console.say(f"Wrote {path}. Add clients with: cleanplate keys client NAME --folder {arguments.folder}")
     return 0
 
 
 def run_client(arguments: argparse.Namespace) -> int:
     """Makes a client's keys and adds it to the list."""
     path = add_client(arguments.folder, arguments.name)
-    print(f"Wrote {path}. Move it to the client's machine and name it there: CLEANPLATE_KEYS={path.name}")
+    console.say(f"Wrote {path}. Move it to the client's machine and name it there: CLEANPLATE_KEYS={path.name}")
     return 0
 
 
 def run_owner(arguments: argparse.Namespace) -> int:
     """Gives the keys to the server's user."""
     give_to(arguments.folder, arguments.user)
-    print(f"{arguments.folder} belongs to {arguments.user}.")
+    console.say(f"{arguments.folder} belongs to {arguments.user}.")
     return 0

@@ -11,7 +11,6 @@ from matte_link.files import write_atomically
 from matte_link.messages import LARGEST_SEED
 from matte_link.options import MatteOptions, option_specs
 from matte_link.sequence import counted, format_frames
-from rich.markup import escape
 
 from ..errors import MatteError
 from ..learning.settings import SUFFIX, LearningSettings, checkpoint_of, steps_for
@@ -106,7 +105,7 @@ def _keep(options: MatteOptions, output: Path) -> int:
     from ..models.identity import as_safetensors
 
     write_atomically(str(output), as_safetensors(options.model, options.weights))
-    console.out.print(escape(f"{output}: too little was gained, so these are the weights that it began with."))
+    console.say(f"{output}: too little was gained, so these are the weights that it began with.")
     return console.OK
 
 
@@ -147,8 +146,6 @@ def _conclude(result: LearningResult, output: Path) -> int:
     if not result.has_gained:
         console.err.print(f"{steps} gained too little ({measured}). Nothing is written: keep the weights you have.")
         return console.FRAMES_FAILED
-    console.out.print(
-        escape(f"{output}: learned from {counted(len(result.frames), 'frame')} in {steps} ({measured}).")
-    )
-    console.out.print(escape(f"Use it with: cleanplate matte ... --weights {output}"))
+    console.say(f"{output}: learned from {counted(len(result.frames), 'frame')} in {steps} ({measured}).")
+    console.say(f"Use it with: cleanplate matte ... --weights {output}")
     return console.OK

@@ -110,9 +110,9 @@ def run_use(arguments: argparse.Namespace) -> int:
 
     architecture = remember(arguments.file.expanduser())
     if architecture.model == SEGMENTATION:
-        print(f"{arguments.file} ({architecture.label}) finds the people for {V1} from now on.")
+        console.say(f"{arguments.file} ({architecture.label}) finds the people for {V1} from now on.")
     else:
-        print(f"{arguments.file} ({architecture.label}) runs with --model {architecture.model} from now on.")
+        console.say(f"{arguments.file} ({architecture.label}) runs with --model {architecture.model} from now on.")
     return console.OK
 
 
@@ -152,9 +152,9 @@ def run_fetch(arguments: argparse.Namespace) -> int:
     from ..models.fetch import fetch, source_of
 
     source = source_of(arguments.name, arguments.address)
-    print(f"{source.name} from {source.download.address}, licence {source.download.licence}")
+    console.say(f"{source.name} from {source.download.address}, licence {source.download.licence}")
     with Progress(BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console.err) as bar:
         task = bar.add_task(source.file, total=None)
         path = fetch(source, lambda done, whole: bar.update(task, completed=done, total=whole or None))
-    print(f"The weights are in {path}.")
+    console.say(f"The weights are in {path}.")
     return console.OK

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from matte_link.sequence import format_frames
-from rich.markup import escape
 from rich.progress import Progress
 
 from ..errors import MatteError
@@ -38,5 +37,5 @@ def review(shot: Shot, report: ShotReport) -> int:
     if files.worst is not None:
         worst = f"the worst is {files.worst.frame}: {files.worst.reasons[0].sentence}"
         sentence = f"frames to look at: {format_frames(files.to_look_at)}; {worst}"
-    console.out.print(escape(f"Review: {files.page} ({sentence}), {files.sheet.name}, {files.movie.name}"))
+    console.say(f"Review: {files.page} ({sentence}), {files.sheet.name}, {files.movie.name}")
     return console.OK

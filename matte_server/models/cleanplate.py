@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import MatteError
@@ -43,6 +42,7 @@ from .networks.cleanplate import CleanplateNet, Coarse, CoarseInput, layout_of, 
 from .networks.cleanplate_features import decode
 from .networks.cleanplate_refiner import ALPHA_ERROR, COLOUR, RESULTS, STATE, Cells
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
+from .safetensors_file import tensors_in
 
 SPEC = ModelSpec(
     name=CLEANPLATE,
@@ -279,7 +279,7 @@ def read_network(path: Path) -> CleanplateNet:
         )
     check_learned_for(path, SPEC.name)
     try:
-        state = load_file(path)
+        state = tensors_in(path)
     except SafetensorError:
         raise MatteError(
             "bad_weights", f"{path.name} is no safetensors file, or a damaged one.", "Copy it again."

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import MatteError
+from .safetensors_file import metadata_of, tensors_in
 
 _FORMAT, _FACTS = "cleanplate learned shot", "cleanplate"
 CONTENT = "content"
@@ -52,8 +52,7 @@ class LearnedFacts:
 def learned_facts(path: Path) -> LearnedFacts | None:
     """The metadata in the file; None where it holds no learned weights, or cannot be read."""
     try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+        facts = json.loads(metadata_of(path).get(_FACTS, "{}"))
         if facts.pop("format", "") != _FORMAT:
             return None
         return LearnedFacts(**{**facts, **{name: tuple(facts[name]) for name in ("frames", "true_frames")}})
@@ -73,9 +72,8 @@ def content_digest(weights: Mapping[str, Tensor]) -> str:
 def _is_whole(path: Path) -> bool:
     """Whether the file holds the tensors that were written; files of earlier versions do not say."""
     try:
-        with safe_open(path, "pt") as file:
-            written = (file.metadata() or {}).get(CONTENT, "")
-        return not written or content_digest(load_file(path)) == written
+        written = metadata_of(path).get(CONTENT, "")
+        return not written or content_digest(tensors_in(path)) == written
     except (SafetensorError, OSError):
         return False
 

@@ -14,12 +14,11 @@ from typing import Any
 
 import torch
 from matte_link.weights_files import is_safetensors
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import MatteError
-from . import torchscript
+from . import safetensors_file, torchscript
 from .architectures import recognise, size_in_bytes
 from .network_table import Architecture
 
@@ -54,7 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _read(path: Path) -> Any:
     if _is_safetensors(path):
-        return load_file(path)
+        return safetensors_file.tensors_in(path)
     if _is_torchscript(path):
         return torchscript.read_tensors(path)
     return torch.load(path, map_location="cpu", weights_only=True)
@@ -98,8 +97,7 @@ def recognise_file(path: Path) -> Architecture | None:
 
 def _names(path: Path) -> set[str]:
     if _is_safetensors(path):
-        with safe_open(path, "pt") as file:
-            return {_bare(name) for name in list(file.keys())}
+        return {_bare(name) for name in safetensors_file.names_in(path)}
     if _is_torchscript(path):
         return {_bare(name) for name in torchscript.tensor_names(path)}
     return _names_in(_listing(path))

@@ -132,37 +132,71 @@ def test_streams_that_cannot_be_written_to(make_shot: Callable[..., ShotFiles], 
     assert is_made or ends == console.PIPE_CLOSED
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
-@pytest.mark.parametrize("buffering", [{}, {"PYTHONUNBUFFERED": "1"}])
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["version"],
-        ["--version"],
-        ["--help"],
-        ["models", "--help"],
-        ["models", "--json"],
-        ["farm", "stop"],
-        ["matte"],
-    ],
-)
-def test_a_full_disk_under_standard_output_is_one_sentence(
-    make_shot: Callable[..., ShotFiles], words: list[str], buffering: dict[str, str]
-) -> None:
-    """It was "No space left on device" of nothing, "Exception ignored in" and 120, or (help) no word at all."""
-    if words == ["matte"]:
-        words = make_shot(1).command()
-    elif words == ["farm", "stop"]:
-        words = ["farm", "stop", "--state", "none"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | buffering
+def on_a_full_disk(words: list[str], buffering: str = "") -> tuple[int, str]:
+    """The exit code of a command whose standard output is on a full disk, and what it says on standard error."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "matte_server", *words],
-            stdout=full, stderr=subprocess.PIPE, text=True, env=environment,
+            stdout=full, stderr=subprocess.PIPE, text=True, env={**environment, "PYTHONUNBUFFERED": buffering},
         )  # fmt: skip
-    assert ended.returncode == console.BAD_INPUT
-    assert ended.stderr.splitlines()[-1] == "error (disk_error): Standard output: No space left on device."
     assert "Traceback" not in ended.stderr and "Exception" not in ended.stderr
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+@pytest.mark.parametrize("buffering", ["", "1"])
+@pytest.mark.parametrize("words", ["version", "--version", "--help", "models --help", "models --json"])
+def test_a_full_disk_under_what_was_asked_for_is_one_sentence(words: str, buffering: str) -> None:
+    """It was "No space left on device" of nothing, "Exception ignored in" and 120, or (help) no word at all."""
+    code, said = on_a_full_disk(words.split(), buffering)
+    assert (code, said) == (
+        console.BAD_INPUT,
+        "error (disk_error): Standard output: No space left on device.\n",
+    )
+
+
+LOST = "warning: Standard output: No space left on device. What was made is whole, but what is said of it is lost."
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+def test_a_full_disk_under_what_is_said_of_results_costs_those_words_alone(
+    make_shot: Callable[..., ShotFiles], tmp_path: Path
+) -> None:
+    """Reports and reviews were not written, and the exit code was that of input that cannot work."""
+    shot, report = make_shot(2), tmp_path / "report.json"
+    code, said = on_a_full_disk(shot.command("--json", str(report), "--review"))
+    assert (code, said.splitlines()[-1], said.count("Standard output")) == (console.OK, LOST, 1)
+    assert [frame["status"] for frame in json.loads(report.read_text())["frames"]] == ["done", "done"]
+    assert len(list(tmp_path.rglob("*.html"))) == 1
+    folder = tmp_path / "keys"
+    for words, made in ((["server"], "server.json"), (["client", "anna"], "anna.json")):
+        assert on_a_full_disk(["keys", *words, "--folder", str(folder)]) == (console.OK, f"{LOST}\n")
+        assert (folder / made).is_file()
+    assert on_a_full_disk(["farm", "stop", "--state", str(tmp_path / "none")])[0] == console.OK
+    # The figures are what was asked for, but the report is there.
+    matte, figures = shot.matte.replace("####", "1001"), tmp_path / "figures.json"
+    code, said = on_a_full_disk(["evaluate", matte, matte, "--json", str(figures)])
+    assert code == console.BAD_INPUT and "Standard output" in said
+    assert json.loads(figures.read_text())["mean"]["sad"] == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' disks hold no such names")
+@pytest.mark.parametrize(
+    ("encoding", "letters"), [("utf-8", "\u00e9\u65e5"), ("ascii", "\\xe9\\u65e5"), ("cp1252", "\u00e9\\u65e5")]
+)
+def test_a_name_that_standard_output_cannot_write_is_written_in_text(
+    encoding: str, letters: str, tmp_path: Path
+) -> None:
+    """Keys were made, and then the command ended with "surrogates not allowed" and exit code 1. Windows's encodings
+    lack most of the world's letters."""
+    folder = tmp_path / os.fsdecode(b"\xfcb\xc3\xa9\xe6\x97\xa5")
+    words = [sys.executable, "-m", "matte_server", "keys", "server", "--folder", str(folder)]
+    environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"}
+    ended = subprocess.run(words, capture_output=True, env=environment, check=False)
+    assert (ended.returncode, ended.stderr) == (console.OK, b"")
+    said = ended.stdout.decode(encoding)
+    assert f"\\udcfcb{letters}" in said and (folder / "server.json").is_file()
 
 
 def test_an_error_that_nobody_reads_is_not_that_frames_failed() -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from matte_server.errors import MatteError
 from matte_server.models import weights_reader
 from matte_server.models.architectures import network_of, recognise
+from matte_server.models.learned import LearnedFacts, check_learned_for, learned_facts
 from matte_server.models.networks.bgm2 import Bgm2
 
 State = dict[str, Tensor]
@@ -66,6 +68,36 @@ def test_every_form_is_read_and_recognised(form: str, v2_state: State, tmp_path:
     limit = 2.0**-11 if "fp16" in form else 0.0
     for name, tensor in v2_state.items():
         assert torch.allclose(state[name].float(), tensor.float(), rtol=limit, atol=limit * 1e-3), name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' disks hold no such names")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_folder_whose_name_is_not_utf_8(form: str, v2_state: State, tmp_path: Path) -> None:
+    """Of safetensors files there it was said that they are damaged."""
+    plain, folder = tmp_path / form, tmp_path / os.fsdecode(b"\xfcbrig")
+    FORMS[form](v2_state, plain)
+    folder.mkdir()
+    path = folder / form
+    path.write_bytes(plain.read_bytes())
+    read, wanted = weights_reader.read_weights(path), weights_reader.read_weights(plain)
+    assert read.keys() == wanted.keys() and all(torch.equal(read[name], wanted[name]) for name in wanted)
+    assert weights_reader.recognise_file(path) == weights_reader.recognise_file(plain) is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' disks hold no such names")
+def test_learned_weights_in_a_folder_whose_name_is_not_utf_8(tmp_path: Path) -> None:
+    """What they learned was not seen, and so not for which model they are."""
+    folder = tmp_path / os.fsdecode(b"\xfcbrig")
+    folder.mkdir()
+    path = folder / "take7.learned"
+    facts = LearnedFacts(
+        model="cleanplate", base="b", licence="Apache-2.0", version="1", frames=(1, 2), true_frames=(), inputs="i",
+        steps=3, seed=0, first_error=0.5, error=0.25,
+    )  # fmt: skip
+    path.write_bytes(save({"a.weight": torch.ones(2)}, facts.metadata()))
+    assert learned_facts(path) == facts
+    with pytest.raises(MatteError, match="cleanplate"):
+        check_learned_for(path, "v2")
 
 
 def test_v1_as_its_authors_saved_it(v1_file: Path, v1_state: State) -> None:
