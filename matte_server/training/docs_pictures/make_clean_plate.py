@@ -27,7 +27,7 @@ LABELS = (
     "a good clean plate: same camera, lens, focus, exposure and light",
     "its matte",
     "a careless one: refocused, a box moved in, light from another side",
-    "its matte: everything that changed counts as subject",
+    "its matte: lamp, books and box are taken for subject",
 )
 
 
