@@ -74,6 +74,17 @@ def default_in_words(value: object) -> str:
     return "none" if value in (None, "", [], ()) else str(value).replace("%", "%%")
 
 
+class _SubCommands(argparse._SubParsersAction):  # type: ignore[type-arg]
+    """The commands below one: the help of each begins with its line in the list, unless it says more itself."""
+
+    def add_parser(self, name: str, **keywords: Any) -> Any:
+        """As argparse does."""
+        line = str(keywords.get("help", ""))
+        if line:
+            keywords.setdefault("description", f"{line[0].upper()}{line[1:]}.")
+        return super().add_parser(name, **keywords)
+
+
 class CommandParser(argparse.ArgumentParser):
     """An ``ArgumentParser`` whose errors name the nearest known word, and that takes no abbreviated flags: a flag
     that is added later must not change what an old script means."""
@@ -81,6 +92,7 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **{"allow_abbrev": False, "formatter_class": CommandHelp, **keywords})
         self._words: list[str] = []
+        self.register("action", "parsers", _SubCommands)
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """As argparse does, which drops what standard output says of its disk."""

@@ -69,9 +69,10 @@ def _add_shot_flag(parser: Any, argument: ShotArgument, is_needed: bool, only_gi
 def add_task_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of a farm's task: one for every argument, the plate included; --frames is needed."""
     for argument in SHOT_ARGUMENTS:
+        if argument.name == "frames":
+            argument = replace(argument, is_needed=True, help="the task's frames, such as 1001-1010")
         if argument.on_farm:
-            is_needed = argument.is_needed or argument.name == "frames"
-            _add_shot_flag(parser, replace(argument, flags=(argument.task_flag,)), is_needed)
+            _add_shot_flag(parser, replace(argument, flags=(argument.task_flag,)), argument.is_needed)
 
 
 def add_learning_flags(parser: Any) -> None:

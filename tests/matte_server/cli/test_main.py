@@ -150,6 +150,8 @@ def lacks(parser: argparse.ArgumentParser, action: argparse.Action) -> Iterator[
         yield "range"
     if action.option_strings and not action.required and not re.search(r"default: |needed", shown):
         yield "default"
+    if action.option_strings and action.required and "default" in shown:
+        yield "that it has no default"
 
 
 @pytest.mark.parametrize("value", ["inf", "1e300", "1e999", "9" * 400])
@@ -172,6 +174,13 @@ def test_every_flag_of_every_command_says_its_range_and_default() -> None:
         for what in lacks(parser, action)
     ]
     assert not lacking
+
+
+def test_every_help_begins_with_what_the_command_does() -> None:
+    """Those of ``status``, ``keys server`` and a dozen more began with their flags."""
+    said = {parser.prog: parser.description or "" for parser in parsers(cli.parser())}
+    assert said["cleanplate keys server"] == "Make a server's keys."
+    assert [name for name, text in said.items() if not re.match(r"[A-Z].*\.$", text.strip(), re.DOTALL)] == []
 
 
 @pytest.mark.parametrize("columns", [80, 100])
