@@ -32,6 +32,7 @@ from .image_file import (
     unreadable,
 )
 from .jpeg import JPEG_MAGIC, first_picture, holds_several, refuse_unsaid_inks
+from .jpeg2000 import is_multiplied_by_alpha
 from .jpeg_xl import jpeg_xl_head
 from .library_output import libraries_silenced
 from .orientation import ORIENTATIONS, upright
@@ -283,9 +284,7 @@ def _image(header: StillHeader, spec: oiio.ImageSpec, pixels: Float32, channels:
     is_float = spec.format.basetype in (oiio.BASETYPE.HALF, oiio.BASETYPE.FLOAT, oiio.BASETYPE.DOUBLE)
     colour = still_colour(header, spec, is_float)
     data, display = _windows(spec, file_format)
-    is_associated = not spec.get_int_attribute("oiio:UnassociatedAlpha", 0)
-    if file_format == "jpegxl":
-        is_associated = jpeg_xl_head(header.path).is_associated
+    is_associated = _is_associated(header.path, spec, file_format)
     image = Image(
         pixels=pixels,
         channels=channels,
@@ -300,10 +299,19 @@ def _image(header: StillHeader, spec: oiio.ImageSpec, pixels: Float32, channels:
     )
     if file_format == "tiff":
         image = _from_white_as_zero(image, spec)
-    if file_format in ("tiff", "jpegxl") and "A" in channels and is_associated:
+    if file_format in ("tiff", "jpegxl", "jpeg2000") and "A" in channels and is_associated:
         # The product is one of colour as it is stored: encoded, or light.
         image = divided_by_alpha(image)
     return upright(image, _orientation(header.path, spec, file_format))
+
+
+def _is_associated(path: Path, spec: oiio.ImageSpec, file_format: str) -> bool:
+    """Whether a still's colour is multiplied by its alpha."""
+    if file_format == "jpegxl":
+        return jpeg_xl_head(path).is_associated
+    if file_format == "jpeg2000":
+        return is_multiplied_by_alpha(path)
+    return not spec.get_int_attribute("oiio:UnassociatedAlpha", 0)
 
 
 def _from_white_as_zero(image: Image, spec: oiio.ImageSpec) -> Image:

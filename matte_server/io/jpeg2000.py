@@ -1,4 +1,4 @@
-"""JPEG 2000 (ISO 15444-1, annexes A and I) whose numbers OpenImageIO takes for others."""
+"""JPEG 2000 (ISO 15444-1, annexes A and I): what OpenImageIO does not pass on, or takes for something else."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _COUNT, _COMPONENTS = 40, 42
 _SIGNED, _BY_NUMBER = 0x80, 1
 _READ = (16, 17, 18)
 """Numbers of sRGB, grey and sYCC."""
+_PREMULTIPLIED = 2
+"""What a channel is, as its definition says: opacity by which colour was multiplied."""
 _NAMES = {12: "CMYK", 14: "CIELab"}
 
 
@@ -39,3 +41,11 @@ def refuse_other_numbers(path: Path, label: str) -> None:
             f"{label} is a JPEG 2000 of signed numbers, which Cleanplate does not read.",
             "Convert it to unsigned numbers, or to an EXR.",
         )
+
+
+def is_multiplied_by_alpha(path: Path) -> bool:
+    """Whether a JPEG 2000 says that its colour was multiplied by its alpha. Raises ``OSError``."""
+    with path.open("rb") as file:
+        definitions = inside(file.read(_HEAD), b"jp2h", b"cdef")[2:]
+    whole = len(definitions) // 6 * 6
+    return any(kind == _PREMULTIPLIED for _, kind, _ in struct.iter_unpack(">3H", definitions[:whole]))

@@ -28,8 +28,14 @@ from .display_matrix import display_matrix
 from .exr_header import RawAttribute
 from .file_colour import h273_space
 from .library_output import libraries_silenced
-from .mp4_boxes import clean_aperture
-from .orientation import FIRST_TURNED, orientation_of_matrix, oriented, turns_by_right_angles
+from .mp4_boxes import clean_aperture, pixel_aspect
+from .orientation import (
+    FIRST_TURNED,
+    orientation_of_matrix,
+    oriented,
+    stretch_of_matrix,
+    turns_by_right_angles,
+)
 from .timecode import Timecode, usual_rates
 from .video_decoder import MILLISECOND, VideoDecoder, damaged, stated_rate
 from .video_planes import refuse_xyz, rgb_of, unsupported_matrix
@@ -219,7 +225,6 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
     matrix = display_matrix(first)
     orientation = orientation_of_matrix(matrix)
     is_turned = orientation >= FIRST_TURNED
-    aspect = float(stream.sample_aspect_ratio or 1) or 1.0
     places = (stream.metadata, container.metadata, *(track.metadata for track in container.streams))
     stored = tuple((at - decoder.pts[0]) * decoder.time_base for at in decoder.pts)
     rate, is_constant = _rate(stream, stored, decoder.time_base)
@@ -233,10 +238,20 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
         colourspace=h273_space(int(first.color_primaries), int(first.color_trc), int(first.colorspace)),
         colour_tags=_colour_tags(first),
         timecode=next((found for place in places if (found := _tag(place, "timecode"))), ""),
-        pixel_aspect=1.0 / aspect if is_turned else aspect,
+        pixel_aspect=_pixel_aspect(decoder, matrix, is_turned),
         stored_size=(first.width, first.height),
         notes=_notes(decoder, first, matrix),
     )
+
+
+def _pixel_aspect(decoder: VideoDecoder, matrix: Sequence[float], is_turned: bool) -> float:
+    """The aspect of an upright picture's pixels."""
+    stated = float(decoder.stream.sample_aspect_ratio or 1) or 1.0
+    stretch = stretch_of_matrix(matrix)
+    if decoder.boxes and stretch != 1.0:
+        # FFmpeg says one of the two alone, and the stretch as if the matrix did not turn.
+        stated = pixel_aspect(decoder.boxes) or float(decoder.pixel_aspect(0))
+    return stretch / stated if is_turned else stretch * stated
 
 
 def _notes(decoder: VideoDecoder, first: Any, matrix: Sequence[float]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 from pathlib import Path
@@ -27,7 +28,7 @@ def track_boxes(path: Path, track: int) -> bytes:
 
 
 def has_odd_edits(track: bytes) -> bool:
-    """Whether a track's edit list leaves a gap that is not at its begin, holds a picture or changes the speed.
+    """Whether a track's edit list leaves a gap behind its first picture, holds a picture or changes the speed.
     FFmpeg shows other pictures there."""
     edits = inside(track, b"edts", b"elst")
     if len(edits) < 8:
@@ -37,18 +38,29 @@ def has_odd_edits(track: bytes) -> bool:
     size = struct.calcsize(layout)
     count = min(count, len(edits[8:]) // size)
     found = [struct.unpack_from(layout, edits, 8 + size * index) for index in range(count)]
-    is_interrupted = any(begin == _EMPTY for _, begin, _ in found[1:])
+    shown = itertools.dropwhile(lambda edit: edit[1] == _EMPTY, found)
+    is_interrupted = any(begin == _EMPTY for _, begin, _ in shown)
     return is_interrupted or any(rate != _NORMAL_RATE for _, begin, rate in found if begin != _EMPTY)
 
 
 def clean_aperture(track: bytes) -> tuple[float, float] | None:
     """Width and height of the part of a track's pictures that players show, in pixels; None if it is not stated."""
-    entries = inside(track, b"mdia", b"minf", b"stbl", b"stsd")[8:]
-    aperture = find(entries, b"clap", _VISUAL_ENTRY)
+    aperture = _of_sample_entry(track, b"clap")
     if len(aperture) < 32:
         return None
     width, of_width, height, of_height = struct.unpack_from(">4I", aperture)
     return (width / of_width, height / of_height) if of_width and of_height else None
+
+
+def pixel_aspect(track: bytes) -> float:
+    """Width of a stored pixel divided by its height; 0 if it is not stated."""
+    width, height = struct.unpack(">2I", _of_sample_entry(track, b"pasp")[:8].ljust(8, b"\0"))
+    return width / height if height else 0.0
+
+
+def _of_sample_entry(track: bytes, kind: bytes) -> bytes:
+    """The content of the box of this type in what describes a track's pictures; empty if there is none."""
+    return find(inside(track, b"mdia", b"minf", b"stbl", b"stsd")[8:], kind, _VISUAL_ENTRY)
 
 
 def _header(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -42,6 +43,14 @@ def turns_by_right_angles(matrix: Sequence[float]) -> bool:
     a, b, _, c, d = matrix[:5]
     straight, exchanged = abs(a) + abs(d), abs(b) + abs(c)
     return min(straight, exchanged) <= _ANGLE_ROUNDING * max(straight, exchanged)
+
+
+def stretch_of_matrix(matrix: Sequence[float]) -> float:
+    """By how much more a display matrix stretches the width of upright pictures than their height."""
+    a, b, _, c, d = matrix[:5]
+    width, height = math.hypot(a, c), math.hypot(b, d)
+    is_even = abs(width - height) <= _ANGLE_ROUNDING * height
+    return 1.0 if is_even or not width or not height else width / height
 
 
 def upright(image: Image, orientation: int) -> Image:

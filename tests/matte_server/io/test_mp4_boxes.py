@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,10 +75,11 @@ def video(tmp_path: Path) -> Path:
     [
         ([(9, 5, 1.0)], range(5, 14)),
         ([(12, -1, 1.0), (14, 0, 1.0)], range(14)),
+        ([(6, -1, 1.0), (2, -1, 0.0), (3, -1, 1.0), (9, 5, 1.0)], range(5, 14)),
         ([(4, 0, 1.0), (5, 8, 1.0)], [0, 1, 2, 3, 8, 9, 10, 11, 12]),
         ([(4, 8, 1.0), (4, 0, 1.0)], [8, 9, 10, 11, 0, 1, 2, 3]),
     ],
-    ids=["cut", "late", "two parts", "exchanged"],
+    ids=["cut", "late", "late by several", "two parts", "exchanged"],
 )
 def test_edits_that_are_followed(video: Path, edits: list[Edit], shown: list[int], version: int) -> None:
     video.write_bytes(with_edits(video.read_bytes(), edits, version))
@@ -89,8 +91,13 @@ def test_edits_that_are_followed(video: Path, edits: list[Edit], shown: list[int
 @pytest.mark.parametrize("version", [0, 1])
 @pytest.mark.parametrize(
     "edits",
-    [[(4, 0, 1.0), (24, -1, 1.0), (5, 8, 1.0)], [(4, 0, 1.0), (10, 4, 0.0), (3, 8, 1.0)], [(7, 0, 2.0)]],
-    ids=["gap", "held", "fast"],
+    [
+        [(4, 0, 1.0), (24, -1, 1.0), (5, 8, 1.0)],
+        [(4, 0, 1.0), (10, 4, 0.0), (3, 8, 1.0)],
+        [(7, 0, 2.0)],
+        [(14, 0, 1.0), (9, -1, 1.0)],
+    ],
+    ids=["gap", "held", "fast", "gap at the end"],
 )
 def test_edits_of_which_ffmpeg_shows_other_pictures_are_refused(
     video: Path, edits: list[Edit], version: int
@@ -133,6 +140,46 @@ def test_a_matrix_that_turns_by_no_right_angle_is_named(video: Path, degrees: fl
         warnings = reader.read(1).warnings
     assert [text for text in warnings if "by other than right angles" in text] == list(warnings)
     assert bool(warnings) != is_right
+
+
+@pytest.mark.parametrize(
+    ("matrix", "stored", "shown"),
+    [
+        ((2.0, 0.0, 0.0, 1.0), (1, 1), 2.0),
+        ((-2.0, 0.0, 0.0, 4.0), (1, 1), 0.5),
+        ((3.0, 0.0, 0.0, 3.0), (3, 2), 1.5),
+        ((2.0, 0.0, 0.0, 1.0), (3, 2), 3.0),
+        # x' = ax + cy and y' = bx + dy: a stored pixel's width is b of the upright one's height.
+        ((0.0, 2.0, -1.0, 0.0), (1, 1), 0.5),
+        ((0.0, 1.0, -2.0, 0.0), (1, 1), 2.0),
+        ((0.0, 1.0, -2.0, 0.0), (4, 1), 0.5),
+        ((0.0, 1.0, -1.0, 0.0), (4, 1), 0.25),
+    ],
+)
+@pytest.mark.parametrize("is_in_boxes", [True, False])
+def test_a_matrix_that_stretches(
+    tmp_path: Path,
+    matrix: tuple[float, float, float, float],
+    stored: tuple[int, int],
+    shown: float,
+    is_in_boxes: bool,
+) -> None:
+    """The stored pixels' aspect is in the container, or in the codec's data alone."""
+    path = tmp_path / "a.mp4"
+    in_codec = "1/1" if is_in_boxes else "{}/{}".format(*stored)
+    options: dict[str, Any] = {"x264-params": f"sar={in_codec}:bframes=0"}
+    long_gop(path, 3, **options)
+    set_display_matrix(path, matrix)
+    data = path.read_bytes()
+    if is_in_boxes:
+        entry = place_of(data, ENTRY)[-1] + 16
+        (size,) = struct.unpack_from(">I", data, entry)
+        aspect = box(b"pasp", struct.pack(">2I", *stored))
+        longer = struct.pack(">I", size + 16) + data[entry + 4 : entry + size] + aspect
+        data = put(data, ENTRY[:-1], box(b"stsd", bytes(7) + b"\1" + longer), instead_of=b"stsd")
+    path.write_bytes(data)
+    with VideoReader(path) as reader:
+        assert math.isclose(reader.facts.pixel_aspect, shown) and reader.facts.notes == ()
 
 
 def test_boxes_of_a_cut_file_say_nothing(video: Path, tmp_path: Path) -> None:
