@@ -55,7 +55,9 @@ def _files_around(folder: Path, own_file: Path) -> list[Path]:
 def _used(file: Path, folder: Path, takes_along: bool) -> set[str]:
     """The folders of the node's results that a file plays or may take along: the latter are all of them."""
     # A path ends with a zero byte in a file. One without a key is that of the results to be taken along.
-    named = re.compile(rb"[/\\]" + re.escape(folder.name.encode()) + rb"(?:[/\\]([0-9a-f]{12})[/\\]|\0)")
+    named = re.compile(
+        rb"[/\\]" + re.escape(folder.name.encode()) + rb"(?:[/\\]([0-9a-f]{12}(?:-[0-9a-f]{8})?)[/\\]|\0)"
+    )
     found: set[str] = set()
     before = b""
     for block in _blocks(file):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import bpy
 
 from . import graph
 from .file_states import forget
+from .matte_link.file_witness import seen_in_same_places
 from .matte_link.result_key import digest
 from .places import all_nodes
 from .plan import SolvePlan
-from .result_files import frame_of, known_stamp
+from .result_files import frame_of, known_facts, known_stamp
 from .results_folder import node_folder
 
 _originals: dict[int, int] = {}
@@ -154,15 +156,28 @@ def left_behind(former: str, plan: SolvePlan) -> int:
 
 def _results_to_take(former: str, plan: SolvePlan) -> Iterator[tuple[Path, Path]]:
     """Results that were made from the plan's own inputs, and where they would lie."""
-    if not former or former == plan.folder or plan.problem:
+    if plan.problem:
         return
-    for source in sorted(Path(former, plan.key).glob("matte.*.exr")):
-        frame = frame_of(source.name)
-        if frame is None:
-            continue
-        target = plan.result(frame)
-        if not plan.is_stamped(target) and known_stamp(source) == plan.stamp(frame):
-            yield source, target
+    # As seen from the former folder the pictures lie elsewhere, and its own folders are named so.
+    left = [replace(plan, folder=former).results] if former not in ("", plan.folder) else []
+    taken: set[Path] = set()
+    for folder in (*left, *plan.elsewhere()):
+        for source in sorted(folder.glob("matte.*.exr")):
+            frame = frame_of(source.name)
+            if frame is None or plan.result(frame) in taken or not _may_be_taken(source, frame, plan):
+                continue
+            taken.add(plan.result(frame))
+            yield source, plan.result(frame)
+
+
+def _may_be_taken(source: Path, frame: int, plan: SolvePlan) -> bool:
+    """Whether a result is that of the frame's own inputs. Inputs that lie elsewhere may be others of the same
+    names, sizes and times, so in the node's own folder only results are taken whose inputs this machine has seen in
+    these very places; the others are compared by content (:mod:`put_again`)."""
+    if plan.is_stamped(plan.result(frame)) or known_stamp(source) != plan.stamp(frame):
+        return False
+    is_of_own_folder = source.parents[1] == Path(plan.folder)
+    return not is_of_own_folder or seen_in_same_places(known_facts(source).witness, plan.seen(frame).witness)
 
 
 def _learning_to_take(former: str, plan: SolvePlan) -> Iterator[tuple[Path, Path]]:

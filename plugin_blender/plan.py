@@ -1,8 +1,9 @@
 """One node's results: where they lie, what they were made from, and which are fresh. Does not import bpy.
 
 A node's folder holds one folder per *key*, which names the settings and nodes that do not change from frame to
-frame. The node only ever reads the folder of its present key: an old result can never be shown as a new one.
-Inside, each result carries the stamp of its own inputs, and the digest of the pictures that were sent.
+frame, and where their pictures lie (:mod:`same_names`). The node only ever reads the folder of its present key: an
+old result can never be shown as a new one. Inside, each result carries the stamp of its own inputs, and the digest
+of the pictures that were sent.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
 from .matte_link.seen_files import Seen, SeenTogether
 from .result_files import NAME, SentPictures, frame_of, frames_of, known_facts, known_stamp
+from .same_names import places_beyond_names
 from .sources import FileSource, GraphSource, Source
 
 SCHEMA = 1
@@ -64,8 +66,25 @@ class SolvePlan:
 
     @cached_property
     def key(self) -> str:
-        """Names everything that does not change from frame to frame."""
+        """The name of the folder of the results of the present settings and pictures."""
+        places = [places_beyond_names(source.paths, self.folder) for source in (self.plate, self.clean_plate)]
+        return f"{self.settings_key}-{digest(places)[:8]}" if any(places) else self.settings_key
+
+    @cached_property
+    def settings_key(self) -> str:
+        """Names everything that does not change from frame to frame, on any machine: stamps of results have it."""
         return digest([SCHEMA, self.option_facts, self.plate.name, self.clean_plate.name])[:12]
+
+    @property
+    def makes_the_same(self) -> list[object]:
+        """What two plans have alike where the results of both are the same, wherever these lie."""
+        return [self.settings_key, *self.plate.paths, *self.clean_plate.paths]
+
+    def elsewhere(self) -> list[Path]:
+        """The folders of results of the present settings whose pictures lay elsewhere, or seemed to: as another
+        machine sees them, or before a project was moved. Theirs may be the same."""
+        names = (name for name in names_in(self.folder) if name.partition("-")[0] == self.settings_key)
+        return [Path(self.folder, name) for name in sorted(names) if name != self.key]
 
     @cached_property
     def option_facts(self) -> dict[str, object]:
@@ -101,7 +120,7 @@ class SolvePlan:
 
     def stamp(self, frame: int) -> str:
         """Names everything that a frame's result is made from."""
-        facts: list[object] = [self.key, *self.identities(frame)]
+        facts: list[object] = [self.settings_key, *self.identities(frame)]
         if self.options.temporal:
             facts.append({side: self.identities(other) for side, other in self.around(frame).items()})
         return digest(facts)
@@ -155,12 +174,13 @@ class SolvePlan:
         return bool(known_facts(self.result(frame)).files) and self.seen(frame).known_contents() is None
 
     def put_again(self, frame: int) -> tuple[Path, ...]:
-        """Results of the present settings whose files have other times since, and the same sizes: they are the
-        frame's own where the files' contents are equal. None where there is one of the present times."""
+        """Results of the present settings whose files have other times since, or lay elsewhere, and have the same
+        sizes: they are the frame's own where the files' contents are equal. None where there is one of the present
+        times."""
         if self.problem or known_stamp(self.result(frame)) == self.stamp(frame):
             return ()
-        places = (self.result(frame), self.results / OUTDATED / NAME.format(frame))
-        found = {path: known_facts(path) for path in places}
+        places = (self.results, self.results / OUTDATED, *self.elsewhere())
+        found = {path: known_facts(path) for path in (place / NAME.format(frame) for place in places)}
         return tuple(
             path
             for path, facts in found.items()
@@ -283,7 +303,8 @@ class SolvePlan:
 
     def _to_compare(self, verdicts: Mapping[int, str]) -> tuple[int, ...]:
         """The frames whose files have to be read; ``verdicts`` has those whose results are of the present times."""
-        there = frames_of([*names_in(str(self.results)), *names_in(str(self.results / OUTDATED))])
+        places = (self.results, self.results / OUTDATED, *self.elsewhere())
+        there = frames_of(name for place in places for name in names_in(str(place)))
         again = (frame for frame in sorted(there) if frame not in verdicts and self.put_again(frame))
         return (
             *(frame for frame, found in verdicts.items() if found == UNKNOWN and self._can_be_read(frame)),

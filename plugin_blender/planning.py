@@ -145,9 +145,9 @@ def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState, outdated: Seq
 
 
 def take_along(node: Any, plan: SolvePlan, state: runtime.NodeState) -> bool:
-    """Takes results along from where the node was copied, or its file was saved elsewhere; whether there were any.
-    Where they have to be copied, a window offers it in the panel instead."""
-    if not node.matte.former or plan.key in state.looked_back:
+    """Takes results along from where the node was copied, its file was saved elsewhere, or its pictures seemed to
+    lie elsewhere; whether there were any. Where they have to be copied, a window offers it in the panel instead."""
+    if plan.key in state.looked_back:
         return False
     state.looked_back.add(plan.key)
     state.left_behind = 0

@@ -16,7 +16,7 @@ _LONGEST_NAME = 255
 """Bytes of one name, on all usual disks."""
 _LONGEST_PATH = 259 if sys.platform == "win32" else 1023
 """Windows counts characters. Elsewhere Blender's own paths end here, in bytes."""
-_BELOW = "0123456789ab/outdated/matte.000000.exr.12345678.tmp"
+_BELOW = "0123456789ab-01234567/outdated/matte.000000.exr.12345678.tmp"
 """The longest path below a node's folder."""
 
 

@@ -45,8 +45,8 @@ _NUMPY_TYPES = {"FLOAT": "f4", "INT": "i4", "BOOLEAN": "?"}
 
 @dataclass
 class Findings:
-    """What a walk has found beside values: the data-blocks and files that settings refer to, and what cannot be
-    compared (``unknown``), each as a noun with its owner ("the simulation of Cube").
+    """What a walk has found beside values: the data-blocks, files and folders that settings refer to, and what
+    cannot be compared (``unknown``), each as a noun with its owner ("the simulation of Cube").
 
     Without one of its ``pictures`` a solve makes no sense; without one of its ``files`` Blender renders as well.
     ``reads_scene``: something reads the scene that is rendered, whichever that is. ``reads_frames``: a driver reads
@@ -56,6 +56,7 @@ class Findings:
     blocks: list[Any] = field(default_factory=list)
     pictures: list[FileSource] = field(default_factory=list)
     files: list[FileSource] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     reads_scene: bool = False
     reads_frames: bool = False
@@ -75,6 +76,7 @@ class Findings:
             self.number_of(block)
         self.pictures += other.pictures
         self.files += other.files
+        self.folders += other.folders
         self.unknown += other.unknown
         self.reads_scene = self.reads_scene or other.reads_scene
         self.reads_frames = self.reads_frames or other.reads_frames
@@ -159,6 +161,7 @@ class RnaWalk:
         if kind == "FILE_PATH":
             self.facts.files.append(FileSource(file=full, colourspace=""))
         else:
+            self.facts.folders.append(full)
             self._cannot_compare("a folder of files of")
         return list(Path(full).parts[-2:])
 

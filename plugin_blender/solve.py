@@ -219,7 +219,7 @@ class Solve:
             frame = self._waiting[0]
             try:
                 scene, node = planning.find(self.node_id)
-                if planning.plan_of(scene, node).key == self.plan.key:
+                if planning.plan_of(scene, node).makes_the_same == self.plan.makes_the_same:
                     self._prepare(scene, node, frame)
                 else:
                     self._stop("The node was changed while it was solved; solve again for the new settings.")

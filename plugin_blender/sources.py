@@ -96,6 +96,11 @@ class FileSource:
         """Tells one source from another on any machine: the file with its folder, and how it is read."""
         return ["/".join(Path(self.file).parts[-2:]), self.colourspace, repr(self.numbering)]
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of which the name holds the last two parts."""
+        return (self.file,) if self.file else ()
+
     def path(self, frame: int) -> str:
         """The frame's file, absolute."""
         if self.numbering is None or self._around_number is None:
@@ -146,18 +151,25 @@ class GraphSource:
     """Nodes that are rendered. ``digest`` names all their settings, and those of the 3D scene behind them.
 
     ``pictures`` are those that the nodes play, which have to be there; ``files`` are others that are read, such as
-    textures. ``unknown`` names what cannot be compared, each as a noun ("the simulation of Cube").
+    textures, and ``folders`` those of which any file may be read. ``unknown`` names what cannot be compared, each
+    as a noun ("the simulation of Cube").
     """
 
     digest: str
     pictures: tuple[FileSource, ...] = ()
     files: tuple[FileSource, ...] = ()
+    folders: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
     @property
     def name(self) -> Identity:
         """Tells one source from another on any machine."""
         return [self.digest]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of which the digest holds the last two parts, in an order that comes from the nodes."""
+        return (*(source.file for source in (*self.pictures, *self.files)), *self.folders)
 
     def identity(self, frame: int) -> Identity:
         """Changes where a file that is read for this frame does."""

@@ -129,6 +129,7 @@ def _graph(feed: Feed, scene: Any) -> GraphSource:
         digest=digest(values),
         pictures=tuple(dict.fromkeys(facts.pictures)),
         files=tuple(dict.fromkeys(facts.files)),
+        folders=tuple(dict.fromkeys(facts.folders)),
         unknown=tuple(dict.fromkeys(facts.unknown)),
     )
 

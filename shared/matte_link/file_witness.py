@@ -33,6 +33,10 @@ def witness_of(changed_ns: Mapping[str, int]) -> str:
 def were_touched(made: str, now: str) -> bool:
     """Whether the files of a witness were changed since it was ``made``, in whatever way. False where it was made
     on another machine or of files elsewhere, or is not known: then sizes and times alone count."""
-    where, _, seen = made.partition(".")
-    where_now, _, seen_now = now.partition(".")
-    return bool(where) and where == where_now and seen != seen_now
+    return seen_in_same_places(made, now) and made != now
+
+
+def seen_in_same_places(made: str, now: str) -> bool:
+    """Whether two witnesses are of files at the same paths, and of one machine."""
+    where, where_now = made.partition(".")[0], now.partition(".")[0]
+    return bool(where) and where == where_now
