@@ -171,7 +171,7 @@ def _run(words: list[str], interruption: Interruption) -> int:
 
 
 def _interrupted() -> int:
-    console.complain("Interrupted; what is finished stays, and the same command goes on from there.")
+    console.complain("Interrupted; what is finished stays, and the same command makes the rest.")
     return console.INTERRUPTED
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from matte_link.files import write_atomically
 
 from ..errors import MatteError
+from ..shots.leftovers import Leftovers
 from ..shots.plan_checks import check_writable
 
 _OURS = re.compile(rb'"format": "cleanplate (report|evaluation)"')
@@ -40,6 +41,7 @@ def check_report_apart(path: Path, outputs: Iterable[Path]) -> None:
 
 def write_report(path: Path, text: str) -> None:
     """Writes a report; raises ``MatteError("cannot_write", ...)``."""
+    Leftovers([path]).remove()
     try:
         write_atomically(str(path), (text + "\n").encode())
     except OSError as error:

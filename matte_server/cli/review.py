@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from ..errors import MatteError
 from ..review.review import review_folder, write_review
+from ..shots.leftovers import Leftovers
 from ..shots.reports import ShotReport
 from ..shots.shot import Shot
 from . import console
@@ -30,6 +31,7 @@ def review(shot: Shot, report: ShotReport) -> int:
         with Progress(console=console.err, transient=True, disable=not console.err.is_terminal) as progress:
             task = progress.add_task("reviewing", total=len(shot.frames))
             files = write_review(shot, report, folder, lambda: progress.advance(task))
+        Leftovers([files.page, files.sheet, files.movie]).remove()
     except MatteError as error:
         console.complain(str(error), error.code)
         return console.FRAMES_FAILED

@@ -66,7 +66,8 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
         solve = PlateSolve(shot, pictures, server.version, on_sample)
         order = FramePartition(shot.frames, _process_count(client) if shot.options.temporal else 1)
         run = _ShotRun(shot, client, server, listener, pictures=pictures, solve=solve, order=order, samples=samples)
-        leftovers = Leftovers(shot_outputs(shot.frames, shot.movies))
+        kept = [] if shot.solve_file is None else [shot.solve_file]
+        leftovers = Leftovers([*shot_outputs(shot.frames, shot.movies), *kept])
         try:
             run.run()
         except (LinkError, _AllFramesFail) as error:

@@ -19,6 +19,7 @@ from ..core.window import Window
 from ..errors import MatteError
 from ..io import exr
 from .inputs import ShotInputs
+from .leftovers import Leftovers
 from .scratch_array import scratch_array
 from .shot import ShotFrame
 from .unlike_frames import Kind, kind_of, unlike
@@ -185,6 +186,7 @@ def _largest_gap(evidence: Mask, window: Window) -> Window | None:
 def save(built: BuiltPlate, path: Path) -> None:
     """Writes the clean plate as a float EXR with a layer ``coverage``, which tells ``cleanplate matte`` where it is
     reliable."""
+    Leftovers([path]).remove()
     exr.write_image(
         path, built.image, exr.ExrFormat(bit_depth="float", compression="zip"), {exr.COVERAGE_LAYER: built.coverage}
     )

@@ -22,6 +22,7 @@ from ..models.learned import learned_facts
 from ..models.protocols import CancelCheck
 from .inputs import ShotInputs
 from .key_mattes import KeyMatte
+from .leftovers import Leftovers
 from .plate_solve import PlateSolve
 from .shot import Shot, ShotFrame, shot_inputs
 
@@ -70,6 +71,8 @@ def learn_shot(
     gained until then is written, the run can go on later, and the error is raised again. Raises ``MatteError`` with
     the codes of reading and aligning, those of ``LearningRun``, exists where a file at the output was learned from
     something else, and cannot_write."""
+    Leftovers([order.output, order.checkpoint]).remove()
+    on_warning = _once(on_warning)
     run = _begun(order, check, on_warning)
     try:
         while not run.is_finished:
@@ -89,6 +92,18 @@ def learn_shot(
         raise
     order.checkpoint.unlink(missing_ok=True)
     return result
+
+
+def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Tells each sentence once, however often there is cause to."""
+    told: set[str] = set()
+
+    def each(sentence: str) -> None:
+        if sentence not in told:
+            told.add(sentence)
+            tell(sentence)
+
+    return each
 
 
 def _begun(order: LearnOrder, check: CancelCheck, on_warning: Callable[[str], None]) -> LearningRun:
@@ -164,7 +179,9 @@ def _save(order: LearnOrder, run: LearningRun, on_warning: Callable[[str], None]
     try:
         _written(order.checkpoint, run.checkpoint())
     except MatteError as error:
-        on_warning(f"{error.message} If the run is interrupted now, it begins anew.")
+        is_begun = order.checkpoint.is_file() and order.checkpoint.stat().st_size > 0
+        after = "it goes on from where it was last saved" if is_begun else "it begins anew"
+        on_warning(f"{error.message} If the run is interrupted now, {after}.")
 
 
 def _write(order: LearnOrder, run: LearningRun) -> LearningResult:

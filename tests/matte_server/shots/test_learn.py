@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,36 @@ def test_a_file_that_appears_while_a_shot_is_learnt_stays(
     with pytest.raises(MatteError, match="was learned from something else"):
         learn_shot(order, lambda: None, on_progress)
     assert order.output.read_bytes() == b"another's" and order.checkpoint.is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit to the size of a process's files")
+def test_a_disk_that_fills_leaves_the_checkpoint_before(
+    make_shot: Callable[..., ShotFiles], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run was said to begin anew."""
+    import resource
+
+    monkeypatch.setattr("matte_server.learning.learner._WORTH", 0.0)
+    shot = make_shot(count=1)
+    key = KeyMatte(matte=save(shot.folder / "mended.1001.exr", 0.5 * disc(0).repeat(3, 2)))
+    order = order_of(shot, MatteOptions(align="none", match_exposure=False), {1001: key})
+    order = replace(order, settings=LearningSettings(steps=2))
+    said: list[str] = []
+    kept: list[int] = []
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def on_progress(progress: LearningProgress) -> None:
+        kept.append(order.checkpoint.stat().st_size)
+        if progress.step == 1:
+            # Learned weights have 7 MB, a checkpoint 53.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, before[1]))
+
+    try:
+        learn_shot(order, lambda: None, on_progress, said.append)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert kept[-1] == kept[-2] > 0
+    assert [sentence for sentence in said if "File too large" in sentence] == [
+        f"{order.checkpoint} cannot be written: File too large. "
+        "If the run is interrupted now, it goes on from where it was last saved."
+    ]
