@@ -167,11 +167,13 @@ def on_create() -> None:
         with host.without_undo():
             host.set_value(node, "node_id", "")
         run.take_over_state(own_id, run.node_id(node))
+    run.arrivals.note(node)
 
 
 @_event
 def on_load() -> None:
     """A script was opened: updates the status of its nodes, and shows results that were moved with the script."""
+    _run().arrivals.forget_all()
     for node in _run().ours():
         _run().look_again(node, is_new=True)
 
@@ -207,6 +209,7 @@ def on_change() -> None:
     node, run = host.this_node(), _run()
     if run.is_ours(node) and not run.running(node):
         run.check(node)
+        _resting.touch(host.full_name(node))
 
 
 @_event

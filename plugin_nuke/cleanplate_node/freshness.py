@@ -13,7 +13,7 @@ from matte_link.comparison import BackgroundComparison
 from matte_link.errors import LinkError
 from matte_link.sequence import format_frames
 
-from . import graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
+from . import arrivals, graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
 from .fingerprint import FrameKey
 from .makers import MakerComparison
 from .node_options import options_of
@@ -83,11 +83,12 @@ class ShownResult:
             return ResultState(usable=False, text=STALE_SETTINGS)
         return ResultState(usable=True, text=summaries.get(node_id(self._node), UP_TO_DATE))
 
-    def frames(self) -> ResultState:
-        """Whether the frames of the node's range that have results are still made from their sources, by files,
-        options and driven knobs. Nuke's hashes are not asked for."""
+    def frames(self, views: Sequence[str]) -> ResultState:
+        """Whether the frames of the node's range that have results in some views are still made from their sources,
+        by files, options and driven knobs. Nuke's hashes are not asked for. A frame that failed may show the matte
+        of an earlier picture."""
         made = [one for one in self._records if not one.code]
-        keys = SourceKeys(self._sources, self._options, ()).keys(sorted({one.frame for one in made}), host.views())
+        keys = SourceKeys(self._sources, self._options, ()).keys(sorted({one.frame for one in made}), views)
         found = [(one, keys[one.frame, one.view]) for one in made if (one.frame, one.view) in keys]
         being_read = self._read([(one.key, key) for one, key in found])
         keyed = [one.frame for one, key in found if one.options != key.options]
@@ -98,9 +99,12 @@ class ShownResult:
             return ResultState(usable=False, text=f"stale: the sources of {_frames(changed)} changed")
         gone = [at for at in keys if not Path(manifest.result_file(self._folder, *at)).is_file()]
         if gone:
-            views = ", ".join(sorted({view for _, view in gone})) if len(host.views()) > 1 else ""
+            named = ", ".join(sorted({view for _, view in gone})) if len(host.views()) > 1 else ""
             text = f"{_frames([frame for frame, _ in gone])} not processed"
-            return ResultState(usable=False, text=f"{text} in view {views}" if views else text)
+            return ResultState(usable=False, text=f"{text} in view {named}" if named else text)
+        failed = [one for one in self._records if one.code and one.view in views]
+        if failed:
+            return ResultState(usable=False, text=_failed(failed))
         unknown = [one.frame for one, key in found if not key.is_known_to_equal(one.key)]
         return _unknown(unknown, being_read)
 
@@ -115,9 +119,8 @@ class ShownResult:
             _comparison.want(host.full_name(self._node), files)
         return bool(files) and not self._waits
 
-    def at(self, frame: int, with_hashes: bool) -> ResultState:
-        """One frame in all views, without who made it. Nuke's hashes are known for the current frame only."""
-        views = host.views()
+    def at(self, frame: int, views: Sequence[str], with_hashes: bool) -> ResultState:
+        """One frame in some views, without who made it. Nuke's hashes are known for the current frame only."""
         hashed = (frame,) if with_hashes else ()
         keys = SourceKeys(self._sources, self._options, hashed).keys((frame,), views)
         found = [self._compared(frame, manifest.read(self._folder, *at), key) for at, key in keys.items()]
@@ -128,7 +131,7 @@ class ShownResult:
         if record is None or (not record.code and not self._has_result(record)):
             return ResultState(usable=False, text=f"frame {frame} is not processed")
         if record.code:
-            return ResultState(usable=False, text=f"frame {record.frame} failed: {record.message}")
+            return ResultState(usable=False, text=_failed([record]))
         compare_hashes = not host.uses_proxy()
         being_read = not key.differs(record.key, compare_hashes) and self._read([(record.key, key)])
         if key.differs(record.key, compare_hashes):
@@ -150,16 +153,16 @@ class ShownResult:
             address = ""  # no server has this address, so the results are compared with each other
         return makers.compare(self._records, makers.maker_now(self._options.shared, address))
 
-    def whole(self) -> ResultState:
-        """The state of all frames; compares everything except Nuke's hashes."""
+    def whole(self, views: Sequence[str] = ()) -> ResultState:
+        """The state of all frames, in all views or in some; compares everything except Nuke's hashes."""
         found = self.settings()
-        frames = self.frames() if found.usable else found
+        frames = self.frames(views or host.views()) if found.usable else found
         return self._with_makers(found if frames.text == UP_TO_DATE else frames)
 
-    def frame(self, frame: int, with_hashes: bool) -> ResultState:
-        """Everything of one frame. Nuke's hashes are known for the current one only."""
+    def frame(self, frame: int, with_hashes: bool, views: Sequence[str] = ()) -> ResultState:
+        """Everything of one frame, in all views or in some. Nuke's hashes are known for the current one only."""
         found = self.settings()
-        return self._with_makers(self.at(frame, with_hashes) if found.usable else found)
+        return self._with_makers(self.at(frame, views or host.views(), with_hashes) if found.usable else found)
 
     def _with_makers(self, found: ResultState) -> ResultState:
         if not found.usable or not self.makers.text:
@@ -169,6 +172,10 @@ class ShownResult:
 
 def _frames(frames: Sequence[int]) -> str:
     return f"frame{'s' if len(set(frames)) > 1 else ''} {format_frames(frames)}"
+
+
+def _failed(records: Sequence[manifest.Record]) -> str:
+    return f"{_frames([one.frame for one in records])} failed: {records[0].message}"
 
 
 def _unknown(frames: Sequence[int], being_read: bool) -> ResultState:
@@ -183,8 +190,8 @@ def _unknown(frames: Sequence[int], being_read: bool) -> ResultState:
 
 def look_again(node: host.Node, is_new: bool = False) -> bool:
     """Checks the node if it ``is_new`` here, or if its settings, its graph or what it shows changed since its
-    status was set; returns whether it was checked. So the sentence of a failure stays until the artist does
-    something about it.
+    status was set, or its results were made again elsewhere; returns whether it was checked. So the sentence of a
+    failure stays until the artist does something about it.
 
     Where there are results of the present settings already, such as after an undo, the node shows them.
     """
@@ -193,8 +200,10 @@ def look_again(node: host.Node, is_new: bool = False) -> bool:
         sources: Optional[NodeSources] = sources_of(node)
     except UNCLEAR:
         sources = None
+    arrivals.settle(node, sources)
     _note_script(node)
-    if not is_new and not status_basis.changed(node, sources):
+    was_read_again = not running(node) and result_read.read_again(node)
+    if not (is_new or was_read_again or status_basis.changed(node, sources)):
         return False
     if sources is not None:
         with contextlib.suppress(*UNCLEAR):  # the check below says it

@@ -7,7 +7,6 @@ folder before; the node is then switched to it. The folder before stays until Cl
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
@@ -37,27 +36,26 @@ def following(folder: str) -> str:
 def carry_over(old: str, new: str, left_out: Collection[tuple[int, str]] = (), may_copy: bool = True) -> None:
     """Gives a folder the results of another one of its key that it lacks, without those ``left_out``, by frame and
     view. A result takes no room twice where the disk knows hard links; elsewhere it is copied, if that ``may`` be.
-    Raises ``OSError``."""
+    A frame that failed comes along without a matte, since what lies there is of an earlier picture, and one that
+    failed in the new folder gets none. Raises ``OSError``."""
     for record in manifest.read_all(old):
         at = record.frame, record.view
         target = Path(manifest.result_file(new, *at))
-        if at in left_out or target.exists():
+        if at in left_out or target.exists() or manifest.read(new, *at) is not None:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # a frame that failed has a record only
-            _link(Path(manifest.result_file(old, *at)), target, may_copy)
-        if manifest.read(new, *at) is None:
+        if record.code or _link(Path(manifest.result_file(old, *at)), target, may_copy):
             manifest.write(new, record)
 
 
-def _link(source: Path, target: Path, may_copy: bool) -> None:
+def _link(source: Path, target: Path, may_copy: bool) -> bool:
+    """False where there is nothing to link, or another Nuke has put a result there meanwhile, which it records."""
     try:
         os.link(source, target)
-    except FileExistsError:
-        pass  # another Nuke has put one there meanwhile
-    except FileNotFoundError:
-        raise
+    except (FileExistsError, FileNotFoundError):
+        return False
     except OSError:
         if not may_copy:
             raise
         shutil.copyfile(source, target)
+    return True

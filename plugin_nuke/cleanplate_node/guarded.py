@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
-from . import host
+from . import host, result_read
 from .frame_reach import frames_reached
 from .freshness import UNCLEAR, ResultState, ShownResult
 from .node_runs import running
 from .node_state import ours, setting, state, words_of
 from .sources import sources_of
 
+_BEHIND = "its results were made again by another Nuke or a farm, and this Nuke may still show those of before"
+
 
 class FramesSeen:
-    """The frames of a node that a Write shows: a TimeOffset, FrameHold or Retime between the two takes others than
-    the one that is rendered. The graph between them is walked once, when this is made."""
+    """The frames and views of a node that a Write shows: a TimeOffset, FrameHold or Retime between the two takes
+    other frames than the one that is rendered, and a OneView another view. The graph between them is walked once,
+    when this is made."""
 
     def __init__(self, write: host.Node, node: host.Node) -> None:
+        self._views = host.views_written(write)
         self._between, place = host.between(write, node)
         reached = frames_reached(self._between.facts, self._between.starts)
         # A node that only an expression names counts all the same.
         self._maps = () if place is None else sorted(reached[place], key=lambda one: one.order())
         self._is_only_named = place is not None and not self._maps
 
-    def at(self, frame: int) -> Optional[tuple[int, ...]]:
-        """The node's frames that are seen in the Write's ``frame``; None for any of them."""
+    def at(self, frame: int) -> Mapping[Optional[int], Sequence[str]]:
+        """The node's frames that are seen in the Write's ``frame``, None for any of them, each with the views of
+        it."""
         if self._is_only_named:
-            return (frame,)
-        chosen, views = self._between.chosen, host.views()
-        held = [one for one in self._maps if any(one.holds(frame, view, chosen) for view in views)]
-        if any(one.is_any for one in held):
-            return None
-        return tuple(sorted({one.at(frame) for one in held}))
+            return {frame: self._views}
+        every = host.views()
+        found: dict[Optional[int], set[str]] = {}
+        for one in self._maps:
+            held = [view for view in self._views if one.holds(frame, view, self._between.chosen)]
+            if held:
+                seen = {name for view in held for name in one.views(view, every)}
+                found.setdefault(None if one.is_any else one.at(frame), set()).update(seen)
+        return {at: [view for view in every if view in found[at]] for at in sorted(found, key=_none_first)}
+
+
+def _none_first(frame: Optional[int]) -> tuple[bool, int]:
+    return (False, 0) if frame is None else (True, frame)
 
 
 class GuardedNode:
@@ -43,16 +54,30 @@ class GuardedNode:
         self.node = node
         self._seen = seen
         self._shown = shown
+        self._is_behind = result_read.shows_those_of_before(node)
+        self._wholes: dict[tuple[str, ...], ResultState] = {}
 
     def states(self, frame: int) -> Iterator[ResultState]:
         """The states of what the Write sees of it in a frame; none where it sees nothing."""
-        frames = self._seen.at(frame)
-        yield from [self._whole] if frames is None else [self._shown.frame(one, False) for one in frames]
+        for seen, views in self._seen.at(frame).items():
+            if self._is_off(seen):
+                continue
+            if self._is_behind:
+                yield ResultState(usable=False, text=_BEHIND)
+            else:
+                yield self._whole(tuple(views)) if seen is None else self._shown.frame(seen, False, views)
 
-    @functools.cached_property
-    def _whole(self) -> ResultState:
+    def _is_off(self, frame: Optional[int]) -> bool:
+        """Whether the node passes its plate on, at a frame or at any."""
+        if frame is None:
+            return not host.is_animated(self.node, "disable") and bool(host.value(self.node, "disable"))
+        return bool(host.value_at(self.node, "disable", frame))
+
+    def _whole(self, views: tuple[str, ...]) -> ResultState:
         """Of all results, where any of them may be seen; looked at once in a render."""
-        return self._shown.whole()
+        if views not in self._wholes:
+            self._wholes[views] = self._shown.whole(views)
+        return self._wholes[views]
 
 
 _guarded: dict[str, list[GuardedNode]] = {}

@@ -68,6 +68,11 @@ def _writing(write: host.Node, role: str, pattern: str) -> contextlib.AbstractCo
 _HALF_RGBA = "write_ACES_compliant_EXR"
 """A house may have switched it on for all Writes. Not every version of Nuke has it, so it is no knob of the node's
 text."""
+_VIEWS = "views"
+
+
+def _word(view: str) -> str:
+    return f"{{{view}}}" if " " in view else view
 
 
 def _pins(role: str) -> dict[str, Value]:
@@ -75,7 +80,9 @@ def _pins(role: str) -> dict[str, Value]:
     may have changed it."""
     (spec,) = [one for one in graph.nodes_of_group() if one.name == graph.WRITES[role]]
     pins = {name: value for name, value in spec.knobs.items() if not isinstance(value, graph.Expression)}
-    return {**pins, _HALF_RGBA: False}
+    # A view that was added since the node was made is not among those that its Writes render.
+    views = host.views()
+    return {**pins, _HALF_RGBA: False, **({_VIEWS: " ".join(map(_word, views))} if len(views) > 1 else {})}
 
 
 def _render_view(plan: RangePlan, view: str, writes: dict[str, host.Node]) -> None:

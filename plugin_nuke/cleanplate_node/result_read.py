@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import generations, graph, host, manifest, other_scripts, range_plan, sessions
+from . import generations, graph, host, made_elsewhere, manifest, other_scripts, range_plan, sessions
 from .node_options import options_of
-from .node_state import node_id, results_folder
+from .node_state import node_id, results_folder, shown_results
 from .sources import NodeSources, feed_of
 
 
@@ -31,8 +31,23 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bo
         for name, end in zip(names, (first, last) * 2):
             host.set_value(holder, name, end)
     if reload:
+        made_elsewhere.will_be_read(node_id(node), folder)
         _reload(read)
     note_script(node)
+
+
+def shows_those_of_before(node: host.Node) -> bool:
+    """Whether results were made again elsewhere, of which this Nuke may still have the earlier ones."""
+    return made_elsewhere.are_others(node_id(node), shown_results(node))
+
+
+def read_again(node: host.Node) -> bool:
+    """Reads results again that were made elsewhere; returns whether there were any."""
+    found = shows_those_of_before(node)
+    if found:
+        made_elsewhere.will_be_read(node_id(node), shown_results(node))
+        _reload(host.inner(node, graph.READ))
+    return found
 
 
 def note_script(node: host.Node) -> None:

@@ -11,7 +11,19 @@ from typing import Optional
 
 from matte_link.sequence import counted
 
-from . import around, graph, host, learning, manifest, other_scripts, overwritten, range_plan, sessions
+from . import (
+    around,
+    arrivals,
+    graph,
+    host,
+    learning,
+    made_elsewhere,
+    manifest,
+    other_scripts,
+    overwritten,
+    range_plan,
+    sessions,
+)
 from .freshness import check, look_again, note_scripts
 from .guarded import guarded_states, render_begins, render_ended
 from .migration import migrate
@@ -40,6 +52,7 @@ from .status_basis import note
 
 __all__ = [
     "all_running",
+    "arrivals",
     "check",
     "clear",
     "frames_of",
@@ -131,6 +144,7 @@ def stop_all() -> None:
     note_scripts()
     sessions.forget_all()
     overwritten.forget()
+    made_elsewhere.forget_all()
 
 
 def retry(node: host.Node) -> Optional[RangeRun]:

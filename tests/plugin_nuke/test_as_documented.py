@@ -119,6 +119,26 @@ def test_clones_upstream_are_two_nodes(bench: ContractBench, window: State) -> N
     assert freshness.check(node).text == "stale: a setting or an input changed"
 
 
+def test_clones_at_one_place_are_two_nodes(bench: ContractBench, window: State) -> None:
+    """Two in a row, each on top of its clone: what feeds them tells them apart."""
+    shot = bench.shot((1,))
+    plate, clean = bench.read(shot / "plate.%04d.exr", 1, 1), bench.read(shot / "clean.exr", 1, 1)
+    firsts, seconds = [host.create("Grade")], [host.create("Grade", xpos=40)]
+    for clones in (firsts, seconds):
+        clones.append(nuke.clone(clones[0]))
+        clones[1]["xpos"].setValue(clones[0].xpos())
+    for source, first, second in zip((plate, clean), firsts, seconds, strict=True):
+        host.connect(first, 0, source)
+        host.connect(second, 0, first)
+    node = bench.node_on(*seconds)
+    assert len({host_node.identity(one) for one in (*firsts, *seconds)}) == 4
+    assert press(window, bench, node) == "up to date, 1 done"
+    other = host.create("Grade", white=0.5)
+    host.connect(other, 0, clean)
+    host.connect(firsts[1], 0, other)
+    assert freshness.check(node).text == "stale: a setting or an input changed"
+
+
 def test_the_walk_ends_at_the_root(bench: ContractBench, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the root's own parent is, no document says: the root itself, perhaps. So it is not asked."""
     group = host.create("Group")

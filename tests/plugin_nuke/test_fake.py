@@ -107,7 +107,9 @@ def test_no_render_inside_a_callback_or_a_render(chain: tuple[nuke.Node, nuke.No
 
 def test_renders_are_real_files(chain: tuple[nuke.Node, nuke.Node], window: State, tmp_path: Path) -> None:
     _, write = chain
-    window.views = ["left", "right"]
+    for view in ("left", "right"):
+        nuke.addView(view)
+    write["views"].setValue("left right")
     write["channels"].setValue("rgba")
     write["datatype"].setValue("32 bit float")
     write["metadata"].setValue("all metadata")

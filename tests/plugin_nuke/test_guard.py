@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import host, knob_text, plain_exr
+from cleanplate_node import freshness, host, knob_text, node_state, plain_exr
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -116,8 +117,6 @@ def test_a_guarded_render_walks_the_graph_once(
 
 
 def test_a_check_walks_the_graph_once(bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cleanplate_node import freshness
-
     node, grades = behind_grades(bench, range(1, 2), 100)
     press(window, bench, node)
     found = written_knobs(monkeypatch)
@@ -231,3 +230,87 @@ def test_a_node_that_only_an_expression_names_is_guarded(bench: ContractBench, w
     grade["white"].setExpression(f"{node.name()}.erode")
     with pytest.raises(RuntimeError, match="stale"):
         bench.output(switch, 1)
+
+
+def test_the_guard_asks_the_views_that_the_write_renders(bench: ContractBench, window: State) -> None:
+    """One view is up to date, the other was never made; behind a OneView the one that is shown counts."""
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1, guard=True)
+    press(window, bench, node)
+    nuke.addView("right")
+    shown = {
+        "itself": (node, "main", "right"),
+        "held": (behind("Retime", node, speed=1.0), "main", "right"),
+        "the left one": (behind("OneView", node, view="main"), "main right", ""),
+        "the right one": (behind("OneView", node, view="right"), "", "main right"),
+        "each another one": (behind("JoinViews", node, node, viewassoc="main\nright"), "main", "right"),
+    }
+    for name, (last, rendered, stopped) in shown.items():
+        for views in ("main", "right"):
+            write = behind("Write", last, file=f"{bench.folder.as_posix()}/%V.%04d.exr", raw=True, views=views)
+            found = []
+            try:
+                nuke.execute(write, 1, 1)
+            except RuntimeError as error:
+                found.append(str(error))
+            assert bool(found) == (views in stopped) != (views in rendered), f"{name} in {views}: {found}"
+            nuke.delete(write)
+    with pytest.raises(RuntimeError, match="frame 1 is not processed"):
+        nuke.execute(behind("Write", node, file=f"{bench.folder.as_posix()}/o.%V.%04d.exr"), 1, 1)
+
+
+def broken(picture: plain_exr.PlainImage) -> plain_exr.PlainImage:
+    """With a pixel that is no number, which the server refuses."""
+    return replace(picture, rows=[[(float("nan"),) * 3, *picture.rows[0][1:]], *picture.rows[1:]])
+
+
+def test_a_frame_that_failed_is_told_where_any_frame_may_be_seen(bench: ContractBench, window: State) -> None:
+    """The matte of the picture before is there yet, and shown."""
+    shot = bench.shot((1, 2))
+    node = bench.node(shot, 1, 2, guard=True)
+    press(window, bench, node)
+    plain_exr.write(shot / "plate.0002.exr", broken(bench.plate(9, bench.clean())))
+    press(window, bench, node)
+    node_state.summaries.clear()  # as in a Nuke that is started later
+    failed = "frame 2 failed: The plate has 3 NaN or infinite values"
+    assert freshness.check(node, deep=False).text.startswith(failed)
+    with pytest.raises(RuntimeError, match=failed):
+        bench.output(behind("Retime", node, speed=1.0), 1)
+    bench.output(node, 1)
+    plain_exr.write(shot / "plate.0002.exr", bench.plate(9, bench.clean()))
+    assert press(window, bench, node) == "up to date, 1 done"
+    bench.output(behind("Retime", node, speed=1.0), 2)
+
+
+def test_a_node_that_is_off_stops_no_render(bench: ContractBench, window: State) -> None:
+    """It passes the plate on, and nothing of its result is seen."""
+    node = bench.node(bench.shot((1, 2, 3)), 1, 3, guard=True)
+    press(window, bench, node)
+    host.set_value(node, "erode", 2.0)
+    retime = behind("Retime", node, speed=1.0)
+    held = behind("FrameHold", node, first_frame=2)
+    for off, stopped, stopped_held in (("1", [], []), ("0", [1, 2, 3], [1, 2, 3]), ("frame>1", [1], [])):
+        node["disable"].setExpression(off)
+        assert refused(bench, node, range(1, 4)) == stopped, off
+        assert refused(bench, held, range(1, 4)) == stopped_held, off
+        assert refused(bench, retime, range(1, 4)) == [1, 2, 3], "an expression may be another at another frame"
+    host.set_value(node, "disable", True)
+    assert refused(bench, node, range(1, 4)) == refused(bench, retime, range(1, 4)) == []
+
+
+def test_the_guard_names_the_frame_that_is_seen(bench: ContractBench, window: State) -> None:
+    """Behind a TimeOffset it is another one than the one that is rendered."""
+    shot = bench.shot((1, 2, 3, 4, 5))
+    node = bench.node(shot, 2, 4, guard=True)
+    press(window, bench, node)
+    for frame, picture in {3: bench.plate(9, bench.clean()), 4: broken(bench.clean())}.items():
+        plain_exr.write(shot / f"plate.{frame:04d}.exr", picture)
+    host.go_to(4)
+    press(window, bench, node, "process_frame")
+    node_state.summaries.clear()
+    seen = behind("TimeOffset", node, time_offset=-2)
+    said = {1: "stale: the sources of frame 3 changed", 2: "frame 4 failed: ", 3: "frame 5 is not processed"}
+    for frame, words in said.items():
+        with pytest.raises(RuntimeError, match=f"Cleanplate_Matte1: {words}"):
+            bench.output(seen, frame)
+    bench.output(seen, 0)

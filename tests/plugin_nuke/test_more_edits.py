@@ -218,6 +218,21 @@ def _split(value: float) -> Callable[[EditedComp], None]:
     return edit
 
 
+def _which_of_right(which: float) -> Callable[[EditedComp], None]:
+    def edit(comp: EditedComp) -> None:
+        nuke.addView("right")
+        comp.switch["which"]._split["right"] = which
+
+    return edit
+
+
+def _written_other(comp: EditedComp) -> None:
+    overwrite(comp.other / "plate.0002.exr")
+
+
+_FORMAT: Callable[[EditedComp], object] = lambda comp: nuke.root()["format"].setValue("9 9 0 0 9 9 1 other")  # noqa: E731
+
+
 def _rendered_plate(raw: bool) -> Callable[[EditedComp], None]:
     def read(comp: EditedComp) -> None:
         name = f"{comp.shot.as_posix()}/plate.%04d.exr"
@@ -259,6 +274,16 @@ _LINEAR: Callable[[EditedComp], object] = lambda comp: nuke.root()["floatLut"].s
         (_RETIMED, _set("plate", "after", "loop"), True),
         (_RETIMED, _set("plate", "on_error", "black"), False),
         (_then(_hole, _RETIMED), _set("plate", "on_error", "black"), True),
+        # A Switch that takes another input in another view.
+        (_which_of_right(0.0), _which_of_right(1.0), True),
+        (_which_of_right(0.0), _written("plate.0002.exr"), True),
+        (_which_of_right(1.0), _written_other, True),
+        (_set("switch", "which", 0), _written_other, False),
+        # What nothing feeds is as large as the project.
+        (lambda comp: host.connect(comp.grade, 0, host.create("Text2")), _FORMAT, True),
+        (lambda comp: host.connect(comp.grade, 0, None), _FORMAT, True),
+        (lambda comp: None, _FORMAT, False),
+        (_then(_between("Text2"), lambda comp: None), _FORMAT, False),
         # A Write that reads converts its file as a Read does.
         (_rendered_plate(raw=False), _LINEAR, True),
         (_rendered_plate(raw=True), _LINEAR, False),

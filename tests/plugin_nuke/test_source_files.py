@@ -12,6 +12,7 @@ import pytest
 from cleanplate_node import freshness, host, preflight
 from cleanplate_node.bench import ContractBench
 from cleanplate_node.frame_reach import ANY_VIEW, EVERY_FRAME, SAME_FRAME, FrameMap
+from cleanplate_node.graph_scope import GraphScope
 from cleanplate_node.source_files import FileStamps, SourceFile, name_by_script
 from matte_link.seen_files import files_in, stamp_of
 from nuke._state import State
@@ -469,6 +470,40 @@ def test_a_relative_name_counts_with_the_project_directory(name: str, lonely: Co
     host.set_value(read, "file", f"/show/{name}")
     (file,) = host.upstream([read]).facts[0].files
     assert not file.is_made
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_made"),
+    [
+        ("%{plates}/plate.%04d.exr", "/show/plates", False),
+        ("%plates/plate.%04d.exr", "/show/plates", False),
+        ("%{plates}/plate.%04d.exr", "P:/show", False),
+        ("%{plates}/plate.%04d.exr", "plates", True),
+        ("%{plates}/plate.%04d.exr", "%V/plates", True),
+        ("/show/%{plates}/plate.%04d.exr", "plates", False),
+    ],
+)
+def test_a_variable_at_the_head_of_a_name_says_whether_it_is_relative(
+    name: str, value: str, is_made: bool, lonely: ContractBench, window: State
+) -> None:
+    """Its value counts by itself; the project directory only where the name begins in it."""
+    window.major = 16
+    nuke.scriptClear()
+    read = host.create("Read", file=name)
+    scope = GraphScope((("plates", value),))
+    (file,) = host.upstream([read], scope).facts[0].files
+    assert file.is_made == is_made
+
+
+@pytest.mark.parametrize(
+    "text", ["[topnode_filename]", "[topnode Grade1]", "[timecode]", "shot [in Read1 {value file}]", "[ topnode ]"]
+)
+def test_tcl_that_asks_another_node_is_not_known_here(text: str, lonely: ContractBench) -> None:
+    slate, plain = host.create("Text2", message=text), host.create("Text2", message="[lindex {a b} 0] [to]")
+    assert host.upstream([slate]).facts[0].has_text_that_runs
+    assert not host.upstream([plain]).facts[0].has_text_that_runs
+    read = host.create("Read", file=f"/show/{text}/plate.%04d.exr")
+    assert host.upstream([read]).facts[0].has_text_that_runs
 
 
 def test_one_text_in_two_project_directories_is_two_plates(bench: ContractBench, window: State) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nuke
@@ -13,7 +14,7 @@ from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
 from tests.plugin_nuke.conftest import start_nuke
-from tests.plugin_nuke.pressing import expect_matte_there, looked_at, press
+from tests.plugin_nuke.pressing import expect_matte_there, looked_at, press, until
 from tests.plugin_nuke.test_learning import with_keys
 
 FRAMES = (1, 2, 3)
@@ -179,6 +180,33 @@ def test_what_another_nuke_has_put_there_meanwhile_stays(tmp_path: Path) -> None
         generations.carry_over(old, new, may_copy=may_copy)
         assert Path(manifest.result_file(new, 1, "main")).is_symlink()
         assert Path(manifest.result_file(new, 2, "main")).read_bytes() == b"matte"
+        assert [one.frame for one in manifest.read_all(new)] == [2], "the other Nuke says what it has made"
+
+
+def made_of(name: str, frame: int) -> manifest.Record:
+    return manifest.Record(frame=frame, view="main", hashes="", files=name)
+
+
+def put(folder: str, record: manifest.Record, matte: bytes = b"") -> None:
+    manifest.write(folder, record)
+    if matte:
+        Path(manifest.result_file(folder, record.frame, record.view)).write_bytes(matte)
+
+
+@pytest.mark.parametrize("may_copy", [False, True])
+def test_no_matte_of_an_earlier_picture_comes_along(may_copy: bool, tmp_path: Path) -> None:
+    """Neither for a frame that failed there, nor one of before from under a frame that failed here."""
+    old, new = (f"{tmp_path.as_posix()}/{name}" for name in ("old", "new"))
+    failed = replace(made_of("new plate", 1), code="bad_plate", message="NaN")
+    put(old, made_of("old plate", 1), b"old matte")
+    put(new, failed)
+    failed_here = replace(made_of("new plate", 2), code="bad_plate", message="NaN")
+    put(old, failed_here, b"old matte")
+    put(old, made_of("plate", 3), b"matte")
+    put(old, made_of("its matte was deleted", 4))
+    generations.carry_over(old, new, may_copy=may_copy)
+    assert manifest.read_all(new) == [failed, failed_here, made_of("plate", 3)]
+    assert [path.name for path in Path(new).glob("*.exr")] == ["matte.main.0003.exr"]
 
 
 # -- key frames
@@ -264,3 +292,66 @@ def test_key_frames_that_cannot_be_copied_stop_the_press(bench: ContractBench, w
     assert "not all can be read" in status
     assert bench.shown(node) == shown and not keys_below(bench.folder / "v2")
     bench.expect_tidy(node)
+
+
+# -- nodes that came from elsewhere
+
+
+def as_toolset(bench: ContractBench, node: nuke.Node) -> str:
+    """A ToolSet is the text of the nodes that were selected."""
+    host.select_nothing()
+    node["selected"].setValue(True)
+    file = f"{bench.folder.as_posix()}/toolset.nk"
+    nuke.nodeCopy(file)
+    return file
+
+
+@pytest.mark.parametrize("in_another", [True, False])
+def test_a_node_of_a_toolset_shows_no_matte_of_another_shot(
+    in_another: bool, bench: ContractBench, window: State
+) -> None:
+    node = bench.node(bench.shot(FRAMES), 1, 3)
+    press(window, bench, node)
+    made = bench.results(node)
+    toolset = as_toolset(bench, node)
+    if in_another:
+        host.new_script()
+    shot = bench.shot(FRAMES, "another", subject=(0.1, 2.0, 0.05))
+    host.select_nothing()
+    came = nuke.nodePaste(toolset)
+    assert came is not None
+    assert not freshness.look_again(came) or "matte.%V" in bench.shown(came), "it is not connected yet"
+    host.connect(came, 0, bench.read(shot / "plate.%04d.exr", 1, 3))
+    host.connect(came, 1, bench.read(shot / "clean.exr", 1, 1))
+    bench.save("other.nk")
+    until(window, bench.says(came, "not processed"))
+    with pytest.raises(RuntimeError, match="cleanplate_not_processed"):
+        bench.output(came, 1)
+    assert press(window, bench, came) == "up to date, 3 done"
+    assert all(path.is_file() for path in made)
+    host.set_value(came, "erode", 1.0)
+    until(window, bench.says(came, "stale"))
+    bench.output(came, 1)
+
+
+def test_a_copy_before_the_same_plate_shows_what_its_original_shows(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot(FRAMES), 1, 3)
+    press(window, bench, node)
+    twin = copied(bench, node)
+    until(window, bench.says(twin, "up to date"))
+    host.set_value(twin, "erode", 1.0)
+    until(window, bench.says(twin, "stale"))
+    assert bench.shown(twin) == bench.shown(node), "it was settled before that"
+
+
+def test_a_node_of_a_script_shows_what_it_showed(bench: ContractBench, window: State) -> None:
+    """Also where it was saved while it was stale."""
+    node = bench.node(bench.shot(FRAMES), 1, 3)
+    press(window, bench, node)
+    host.set_value(node, "erode", 1.0)
+    shown = bench.shown(node)
+    host.open_script(bench.save().as_posix())
+    again = host.find("Cleanplate_Matte1")
+    assert again is not None
+    until(window, bench.says(again, "stale"))
+    assert bench.shown(again) == shown

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import nuke
 import pytest
-from cleanplate_node import host, nk_text, node_options, panel, sources
+from cleanplate_node import host, nk_text, node_options, panel, plain_exr, sources
 from cleanplate_node.bench import ContractBench
 from cleanplate_node.fingerprint import FrameKey
 from cleanplate_node.range_plan import Refused
 from nuke._state import State
 
+from tests.plugin_nuke.pressing import press
 from tests.plugin_nuke.whole_comp import overwrite
 
 VIEWS = ("left", "right")
@@ -90,3 +91,18 @@ def test_views_that_differ_at_another_frame_than_the_current_one_are_refused(ste
     node_options.check_constant(node, range(1, 7))
     with pytest.raises(Refused, match="is split into views"):
         node_options.check_constant(node, range(1, 8))
+
+
+def test_a_view_that_was_added_since_is_rendered_too(bench: ContractBench, window: State) -> None:
+    """A Write renders the views that are chosen in it, of which a later one is none."""
+    wall = bench.clean()
+    for view, frame in (("main", 1), ("hero view", 11)):
+        plain_exr.write(bench.folder / "eyes" / f"plate.{view}.0001.exr", bench.plate(frame, wall))
+    plain_exr.write(bench.folder / "eyes" / "clean.exr", wall)
+    src = bench.read(bench.folder / "eyes" / "plate.%V.%04d.exr", 1, 1)
+    node = bench.node_on(src, bench.read(bench.folder / "eyes" / "clean.exr", 1, 1))
+    assert press(window, bench, node) == "up to date, 1 done"
+    nuke.addView("hero view")
+    assert press(window, bench, node) == "up to date, 1 done"
+    bench.expect_matte(bench.result(node, 1), 1)
+    bench.expect_matte(bench.result(node, 1, "hero view"), 11)

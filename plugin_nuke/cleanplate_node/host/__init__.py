@@ -69,6 +69,7 @@ from .rendering import (
     RenderCancelled,
     cancel_render,
     render,
+    views_written,
     writing,
 )
 from .scopes import scope_around, scopes_from
@@ -213,6 +214,7 @@ __all__ = [
     "value_at",
     "version",
     "views",
+    "views_written",
     "when_changed",
     "when_closing",
     "when_created",

@@ -18,6 +18,9 @@ _ONLY_READ = (*_COUNTS_RELOADS, "OCIOFileTransform")
 """Classes of which a reload changes nothing else. A Camera or an OCIOCDLTransform would put the file's numbers over
 the artist's, a Precomp makes its nodes anew, and a gizmo does what its house has written."""
 
+_CLONES_IN_A_ROW = 16
+"""As many clones upstream of a clone are looked at to tell it from another one at its place."""
+
 
 def exists(node: Node) -> bool:
     """Whether the node is still in the script; Nuke raises ValueError on one that was deleted."""
@@ -33,8 +36,24 @@ def full_name(node: Node) -> str:
 
 
 def identity(node: Node) -> str:
-    """What tells a node from every other one. Clones share all knobs, even the name, but for where they stand."""
+    """What tells a node from every other one. Clones share all knobs, even the name, but for where they stand. Of
+    those that stand at one place, only what feeds them differs."""
+    return _place(node) if not node.clones() else f"{_place(node)} < {_fed_by(node)}"
+
+
+def _place(node: Node) -> str:
     return f"{node.fullName()} {node.xpos()} {node.ypos()}"
+
+
+def _fed_by(node: Node) -> str:
+    """What feeds a clone, and what feeds that where it is one too."""
+    clones, found = [node], []
+    for clone in clones:
+        feeding = [clone.input(index) for index in range(clone.inputs())]
+        found.append([_place(one) if one is not None else "" for one in feeding])
+        if len(clones) < _CLONES_IN_A_ROW:
+            clones += [one for one in feeding if one is not None and one.clones()]
+    return repr(found)
 
 
 def kind(node: Node) -> str:

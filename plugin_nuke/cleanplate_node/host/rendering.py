@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import nuke
 
+from ..knob_text import unquoted, words
 from .node import Node, has_knob, set_value
+from .script import views
 
 Ranges = Sequence[tuple[int, int, int]]
 _BUSY = "already executing"
@@ -52,6 +54,14 @@ def writing(write: Node, file: str, pins: Mapping[str, object]) -> Iterator[Node
     finally:
         write["disable"].setValue(True)
         write["file"].setValue("")
+
+
+def views_written(write: Node) -> tuple[str, ...]:
+    """The views that a Write renders: those that are chosen in it, else all of the script. No call tells which of
+    them is rendered now."""
+    knob = write.knob("views")
+    chosen = [unquoted(word) for word in words(str(knob.value() or ""))] if knob is not None else []
+    return tuple(view for view in views() if view in chosen) or views()
 
 
 def cancel_render() -> None:

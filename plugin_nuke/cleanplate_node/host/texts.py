@@ -11,7 +11,8 @@ import nuke
 from .node import Node, as_typed
 
 _RUNS = re.compile(
-    r"\[\s*(python|exec|value|numvalue|knob|expression|metadata|getenv|clock|date|frame)\b\s*([^\s\[\]]*)"
+    r"\[\s*(python|exec|value|numvalue|knob|expression|metadata|getenv|clock|date|frame|timecode"
+    r"|topnode_filename|topnode|in)\b\s*([^\s\[\]]*)"
 )
 _NAMES = re.compile(r"(?<![\w.])((?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*)(\(?)")
 _HOLD_CURVES = frozenset(

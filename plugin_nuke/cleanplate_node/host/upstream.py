@@ -204,11 +204,11 @@ def _facts(
     driven = _driven(node, counted)
     scoped = tuple(name for name in driven if _names_variable(dict(counted)[name], scopes))
     links = linked_paths(node, counted)
-    outputs = [place(one) for one in outputs_of(node)]
+    feeding, outputs = inputs_of(node), [place(one) for one in outputs_of(node)]
     return NodeFacts(
         kind=kind,
         knobs=knobs,
-        inputs=tuple(place(one) for one in inputs_of(node)),
+        inputs=tuple(place(one) for one in feeding),
         driven=tuple(name for name in driven if name not in scoped),
         scoped=scoped,
         links=tuple(links),
@@ -219,7 +219,8 @@ def _facts(
         or None in files
         or len(_numbers(node, links)) < len(links)
         or bool(scoped and set(scopes) != {scope_around(node)}),
-        takes_project_format=_takes_project_format(node, knobs),
+        takes_project_format=_takes_project_format(node, knobs)
+        or (not files and feeding == [None] * len(feeding) and _is_as_the_project(node)),
         reads_render=reads_render(node, knobs),
     )
 
@@ -244,6 +245,12 @@ def _driven(node: Node, counted: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 def _has_expression(node: Node, name: str) -> bool:
     knob = node.knob(name)
     return isinstance(knob, nuke.Array_Knob) and bool(knob.hasExpression())
+
+
+def _is_as_the_project(node: Node) -> bool:
+    """A generator without a format of its own, or a node that nothing is connected to, which is black: both are as
+    large as the project."""
+    return not isinstance(node, nuke.Group) and not isinstance(node.knob("format"), nuke.Format_Knob)
 
 
 def _takes_project_format(node: Node, knobs: str) -> bool:

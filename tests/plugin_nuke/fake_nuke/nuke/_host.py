@@ -203,6 +203,9 @@ def clone(n: Node, args: str = "", inpanel: bool = True) -> Node:
         name: made._knobs[name] if name in ("xpos", "ypos", "selected") else knob for name, knob in n._knobs.items()
     }
     made._knobs["xpos"]._value = n._knobs["xpos"]._value + 100.0
+    n._alike = n._alike or [n]
+    n._alike.append(made)
+    made._alike = n._alike
     return made
 
 

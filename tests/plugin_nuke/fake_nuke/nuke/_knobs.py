@@ -165,7 +165,7 @@ class Knob:
         self._after_change()
 
     def not_default(self) -> bool:
-        return bool(self._expression or self._keys) or self._value != self._default
+        return bool(self._expression or self._keys or self._split) or self._value != self._default
 
     def toScript(self, quote: bool = False, context: object = "current") -> str:
         """The value now, unless the context is None: then that of all frames and views (nuke.Knob.toScript)."""
@@ -174,6 +174,10 @@ class Knob:
 
     def script_value(self) -> str:
         """The value as a .nk file has it."""
+        if self._split:
+            # No document says how; the names of the views are in it.
+            own = " ".join(f"{view} {value}" for view, value in self._split.items() if not isinstance(value, dict))
+            return f"{{default {self._value} {own}}}"
         if self._expression:
             bare = re.fullmatch(r"[A-Za-z0-9_.]+", self._expression)
             return "{{" + (self._expression if bare else _tcl.quoted(self._expression)) + "}}"
@@ -445,6 +449,26 @@ class Channel_Knob(Knob):
 
 class ChannelMask_Knob(Channel_Knob):
     pass
+
+
+class MultiView_Knob(Knob):
+    """Names of views. A new one has all that the script has then, and one that is added later is not among them."""
+
+    def __init__(self, name: str, label: str = "") -> None:
+        super().__init__(name, label, " ".join(map(_tcl.quoted, state.views)))
+
+    def _converted(self, value: Any) -> str:
+        unknown = [view for view in _names(value) if view not in state.views]
+        if unknown:
+            raise _tcl.TclError(f"{self._name}: there is no view {unknown[0]}")
+        return str(value)
+
+    def chosen(self) -> list[str]:
+        return _names(self._value)
+
+
+def _names(text: str) -> list[str]:
+    return [_tcl.value(word) for word in _tcl.raw_words(text)]
 
 
 class RotoKnob(Knob):

@@ -100,6 +100,7 @@ def _write_knobs() -> list[k.Knob]:
             ["no metadata", "default metadata", "all metadata except input/*", "all metadata"],
             "default metadata",
         ),
+        k.MultiView_Knob("views"),
         k.Boolean_Knob("create_directories"),
         k.Boolean_Knob("use_limit"),
         k.Boolean_Knob("autocrop"),
@@ -233,6 +234,8 @@ class Node:
         self._validated: tuple[int, int, bool] | None = None
         self._panel = False
         self._links: list[Node] = []
+        self._alike: list[Node] = []
+        """The clones, itself among them, where there are any."""
         self._copies: Path | None = None
         """Where the local copies of a Read's files are (Localization)."""
         for knob in [*_common(), *(_KNOBS[kind]() if kind in _KNOBS else ())]:
@@ -355,6 +358,11 @@ class Node:
     def ypos(self) -> int:
         self._here()
         return int(self._knobs["ypos"]._value)
+
+    def clones(self) -> int:
+        """The number of its clones."""
+        self._here()
+        return max(sum(not one._gone for one in self._alike) - 1, 0)
 
     def isLocalized(self) -> bool:
         self._here()
@@ -980,6 +988,9 @@ def execute_multiple(nodes: Sequence[Node], ranges: Sequence[tuple[int, int, int
 def _execute_frame(writes: Sequence[Node], frame: int, views: Sequence[str]) -> None:
     for view in views:
         for write in writes:
+            chosen = write._knobs["views"]
+            if isinstance(chosen, k.MultiView_Knob) and view not in chosen.chosen():
+                continue
             limits = write["first"].value(), write["last"].value()
             if write["use_limit"].value() and not limits[0] <= frame <= limits[1]:
                 continue

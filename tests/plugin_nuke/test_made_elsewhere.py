@@ -1,0 +1,118 @@
+"""Results that another Nuke, a farm or another node makes again while this node shows them: Nuke keeps the picture
+that it has read of a file, and no old matte may pass for the new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nuke
+import pytest
+from cleanplate_node import freshness, graph, host, made_elsewhere, plain_exr
+from cleanplate_node.bench import ContractBench
+from nuke._state import State
+
+from tests.plugin_nuke.another_nuke import AnotherNuke
+from tests.plugin_nuke.pressing import expect_matte_there, looked_at, press, until
+from tests.plugin_nuke.test_taken_along import copied
+
+NEW = 9
+"""Where the subject stands in the new picture."""
+BEHIND = "its results were made again by another Nuke or a farm, and this Nuke may still show those of before"
+
+
+def shows_subject(bench: ContractBench, node: nuke.Node, frame: int, subject: int) -> bool:
+    """Whether the node's output has the subject's front at another frame's place."""
+    x, y, radius = bench.truth[subject]
+    return bench.output(node, frame).at(round(x + radius - 3), round(y), "A") > 0.98
+
+
+def made_by_another_nuke(script: Path) -> str:
+    other = AnotherNuke()
+    try:
+        other.ask("open", script.as_posix())
+        return str(other.ask("press", "process_range"))
+    finally:
+        other.end()
+
+
+def reloads(node: nuke.Node) -> int:
+    return int(host.value(host.inner(node, graph.READ), "version"))
+
+
+def overwritten(bench: ContractBench, frame: int) -> None:
+    plain_exr.write(bench.folder / "shot" / f"plate.{frame:04d}.exr", bench.plate(NEW, bench.clean()))
+
+
+def test_what_another_nuke_made_again_is_read_again(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2)), 1, 2, guard=True)
+    press(window, bench, node)
+    script = bench.save()
+    bench.expect_matte(bench.output(node, 2), 2)
+    overwritten(bench, 2)
+    assert made_by_another_nuke(script) == "up to date, 1 done"
+    expect_matte_there(bench, node, 2, NEW)
+    with pytest.raises(RuntimeError, match=BEHIND):
+        bench.output(node, 2)
+    host.open_panel(node)
+    until(window, lambda: not made_elsewhere.are_others(str(host.value(node, "node_id")), folder_of(bench, node)))
+    assert shows_subject(bench, node, 2, NEW)
+    assert looked_at(window, bench, node).startswith("up to date")
+
+
+def folder_of(bench: ContractBench, node: nuke.Node) -> str:
+    return Path(bench.shown(node)).parent.as_posix()
+
+
+def test_a_copy_follows_its_original(bench: ContractBench, window: State) -> None:
+    """Both show the same files, and each has read them by itself."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    press(window, bench, node)
+    twin = copied(bench, node)
+    until(window, bench.says(twin, "up to date"))
+    bench.expect_matte(bench.output(twin, 2), 2)
+    overwritten(bench, 2)
+    assert press(window, bench, node) == "up to date, 1 done"
+    freshness.look_again(twin)
+    assert shows_subject(bench, twin, 2, NEW) and bench.shown(twin) == bench.shown(node)
+
+
+def test_new_frames_of_a_farm_throw_nothing_away(bench: ContractBench, window: State) -> None:
+    """A Reload has Nuke forget all that it shows of them; one that is made again later is told all the same."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    host.go_to(1)
+    press(window, bench, node, "process_frame")
+    before, script = reloads(node), bench.save()
+    assert made_by_another_nuke(script) == "up to date, 1 done"
+    freshness.look_again(node)
+    assert len(bench.results(node)) == 2 and reloads(node) == before
+    bench.expect_matte(bench.output(node, 2), 2)
+    overwritten(bench, 2)
+    made_by_another_nuke(script)
+    freshness.look_again(node)
+    assert reloads(node) == before + 1 and shows_subject(bench, node, 2, NEW)
+    freshness.look_again(node)
+    assert reloads(node) == before + 1
+
+
+def test_one_that_was_deleted_elsewhere_is_an_error(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    press(window, bench, node)
+    bench.output(node, 2)
+    bench.results(node)[1].unlink()
+    freshness.look_again(node)
+    with pytest.raises(RuntimeError, match="No such file"):
+        bench.output(node, 2)
+
+
+def test_another_script_has_read_nothing(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    press(window, bench, node)
+    script, name = bench.save(), host.full_name(node)
+    host.new_script()
+    assert not made_elsewhere._read
+    overwritten(bench, 2)
+    assert made_by_another_nuke(script) == "up to date, 1 done"
+    host.open_script(script.as_posix())
+    again = host.find(name)
+    assert again is not None and freshness.check(again).usable
+    assert shows_subject(bench, again, 2, NEW)
