@@ -23,6 +23,7 @@ from ..core.image import Float32
 from ..core.window import Window
 from ..errors import MatteError
 from . import exr_header
+from .library_output import output_silenced
 
 _DEFLATE_LEVEL = 1
 """Of 0 to 9; OpenEXR's own default is 4. HD frames with grain take three quarters of its time to write and are 2 %
@@ -52,6 +53,8 @@ KNOWN_COMPRESSIONS = frozenset(
     int(getattr(OpenEXR, name).value) for name in dir(OpenEXR) if name.endswith("_COMPRESSION")
 )
 """OpenEXR's numbers of those that it reads. It takes any other number for ZIP."""
+HTJ2K = (10, 11)
+"""Its numbers of those that OpenJPH decodes."""
 
 
 def _use_deflate_level(level: int) -> None:
@@ -112,7 +115,8 @@ def read_stored(path: Path, part: int, names: Sequence[str]) -> list[StoredChann
     """Channels of one part as they are stored, subsampled ones too, which OpenImageIO refuses. A name may occur
     several times. The module decodes every part of the file: see ``exr_single_part.py``. Raises ``RuntimeError`` or
     ``ValueError`` if it is damaged."""
-    parts = OpenEXR.File(str(path), separate_channels=True).parts
+    with output_silenced():
+        parts = OpenEXR.File(str(path), separate_channels=True).parts
     channels = parts[part].channels if part < len(parts) else {}
     if missing := set(names).difference(channels):
         raise ValueError(f"its channel {min(missing)} is damaged")

@@ -19,6 +19,7 @@ from .exr_single_part import single_part
 from .file_colour import exr_colour
 from .half import to_float
 from .image_file import ReadLimits, check_size, temporary_picture, unreadable
+from .library_output import output_silenced
 from .luma_chroma import to_colour
 
 
@@ -32,7 +33,8 @@ def read_exr(path: Path, label: str, layer: str, view: str, limits: ReadLimits) 
     if part.compression not in exr_planes.KNOWN_COMPRESSIONS:
         reason = f"compression number {part.compression} is not supported"
         raise unreadable(path, label, reason)
-    pixels = _pixels(path, label, parts, chosen)
+    with output_silenced() if part.compression in exr_planes.HTJ2K else contextlib.nullcontext():
+        pixels = _pixels(path, label, parts, chosen)
     colour = exr_colour(part)
     channels = ("R", "G", "B", "A")[: pixels.shape[2]]
     return Image(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import OpenEXR
 import pytest
 
 from matte_server.cli.main import main
+from matte_server.io.exr_header import chunk_offsets
 from matte_server.io.library_output import libraries_silenced
 from tests.matte_server import picture_files as files
 
@@ -19,6 +23,7 @@ _READS_IT = """
 import contextlib, sys, warnings
 import OpenImageIO as oiio
 from PIL import TiffImagePlugin
+from matte_server.io.exr_header import chunk_offsets
 from matte_server.io.library_output import libraries_silenced
 
 with libraries_silenced() if sys.argv[2] == "silent" else contextlib.nullcontext():
@@ -136,3 +141,114 @@ def test_a_command_says_in_one_sentence_that_a_picture_is_damaged(
     assert printed.count("cannot be read") == 1 and "libpng" not in printed and "EXR_ERR" not in printed
     os.write(2, b"as before")
     assert capfd.readouterr().err == "as before"
+
+
+_READS_WHILE_PRINTING = """
+import ctypes, os, sys, threading
+from pathlib import Path
+from matte_server.errors import MatteError
+from matte_server.io import exr
+
+c = ctypes.CDLL(None)
+c.puts(b"of C before")
+print("of Python before")
+
+def write():
+    while not is_done:
+        print("meanwhile")
+
+is_done = False
+thread = threading.Thread(target=write)
+thread.start()
+try:
+    exr.read_image(Path(sys.argv[1]))
+except MatteError:
+    pass
+is_done = True
+thread.join()
+c.puts(b"of C after")
+print("of Python after", sys.stdout.fileno(), sys.stdout.name)
+"""
+
+
+_READS_IT_LOUD = """
+import contextlib, sys
+import OpenEXR, OpenImageIO as oiio
+oiio.ImageInput.open(sys.argv[1]).read_image()
+with contextlib.suppress(RuntimeError):
+    OpenEXR.File(sys.argv[1], separate_channels=True)
+"""
+
+
+def shortened_htj2k(path: Path) -> None:
+    """The only chunk lacks a tenth of its end, and its size says so."""
+    random = np.random.default_rng(0)
+    header = {"compression": OpenEXR.HTJ2K256_COMPRESSION, "type": OpenEXR.scanlineimage}
+    planes = {plain: random.random((44, 320)).astype(np.float16) for plain in "RGB"}
+    OpenEXR.File(header, planes).write(str(path))
+    data = bytearray(path.read_bytes())
+    (begin,) = chunk_offsets(bytes(data)) or (0,)
+    (size,) = struct.unpack_from("<i", data, begin + 4)
+    struct.pack_into("<i", data, begin + 4, size * 9 // 10)
+    path.write_bytes(data[: begin + 8 + size * 9 // 10])
+
+
+def cut_luma_chroma(path: Path) -> None:
+    planes = {name: np.ones((8, 8), np.float16) for name in ("Y", "RY", "BY")}
+    OpenEXR.File({"type": OpenEXR.scanlineimage}, planes).write(str(path))
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="C's library has another name there")
+@pytest.mark.parametrize(
+    ("write", "line"), [(shortened_htj2k, "ojph info"), (cut_luma_chroma, "Warning: Exception raised")]
+)
+def test_libraries_print_nothing_to_standard_output(
+    tmp_path: Path, write: Callable[[Path], None], line: str
+) -> None:
+    """A result or a report that went there had a line of theirs inside."""
+    path = tmp_path / "a.exr"
+    write(path)
+
+    def printed(program: str) -> str:
+        command = [sys.executable, "-c", program, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert line in printed(_READS_IT_LOUD)  # otherwise there would be nothing to keep out
+    lines = printed(_READS_WHILE_PRINTING).splitlines()
+    assert "meanwhile" in lines
+    # C and Python keep what they print each for itself, so the order is not that of time.
+    assert sorted(set(lines) - {"meanwhile"}) == [
+        "of C after",
+        "of C before",
+        "of Python after 1 <stdout>",
+        "of Python before",
+    ]
+
+
+_PRINTS_ITSELF = """
+import ctypes, os, sys, threading
+from matte_server.io.library_output import output_silenced
+
+c, before = ctypes.CDLL(None), sys.stdout
+c.puts(b"of C before")
+with output_silenced():
+    with output_silenced():
+        c.puts(b"of a library")
+        print("of a module")
+    os.write(1, b"of another library")
+    print("of another module")
+    thread = threading.Thread(target=print, args=("of another thread",))
+    thread.start()
+    thread.join()
+c.puts(b"of C after")
+print("of Python after")
+assert sys.stdout is before
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="C's library has another name there")
+def test_only_what_this_thread_and_libraries_print_is_dropped() -> None:
+    command = [sys.executable, "-c", _PRINTS_ITSELF]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert sorted(found.splitlines()) == ["of C after", "of C before", "of Python after", "of another thread"]
