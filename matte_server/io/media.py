@@ -287,6 +287,9 @@ def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fract
     for rate in (best, stated):
         if late[rate] <= float(rounding) + _FLOAT_ROUNDING:
             return rate, True
+    if not stream.average_rate:
+        # FFmpeg guessed it, as of a transport stream: the shortest time between two pictures counts there.
+        stated = next(iter(usual_rates(stated)), (Fraction(len(times) - 1) / times[-1]).limit_denominator(1001))
     return next(iter(usual_rates(stated)), stated), False
 
 

@@ -154,6 +154,32 @@ def test_uneven_times_are_kept(tmp_path: Path) -> None:
         assert np.abs(read.read(4).rgb - picture(3).rgb).mean() < 0.006
 
 
+@pytest.mark.parametrize(
+    ("ticks", "rate"),
+    [
+        # A screen's pictures come as they change; 90,000 a second were read.
+        ((0, 1500, 9000, 12000, 60000, 63000, 64000, 70000), Fraction(7 * 90000, 70000)),
+        # A phone's come at 29.97, late or not at all.
+        ((0, 3003, 6003, 9010, 18010, 24033, 27030, 30035), Fraction(30000, 1001)),
+    ],
+)
+def test_uneven_times_of_a_container_without_a_rate(tmp_path: Path, ticks: tuple[int, ...], rate: Fraction) -> None:
+    path, clock = tmp_path / "a.ts", Fraction(1, 90000)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24, options={"bf": "0"})
+        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.codec_context.time_base = clock
+        for number, at in enumerate(ticks):
+            frame = av.VideoFrame.from_ndarray(
+                np.rint(picture(number).pixels[..., :3] * 255).astype(np.uint8), "rgb24"
+            )
+            frame.pts, frame.time_base = at, clock
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with VideoReader(path) as read:
+        assert read.facts.times == tuple(at * clock for at in ticks) and read.facts.rate == rate
+
+
 def test_untagged_and_full_range_pictures(tmp_path: Path) -> None:
     """Without tags HD counts as BT.709; a full-range stream is not stretched again."""
     for range_, name in ((1, "limited.mkv"), (2, "full.mkv")):
