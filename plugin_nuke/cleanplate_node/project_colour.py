@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from matte_link.file_digest import file_digest
+from matte_link.ocio_luts import names_in
+from matte_link.result_key import digest
 
 from . import host
 from .colour import ConfigUnreadable, HostColour, SentColour, sent_colour
@@ -50,9 +52,13 @@ def config_of_nodes() -> str:
     return found or ("" if asked.config == _OWN else asked.config)
 
 
-def config_digest(config: str) -> str:
-    """The digest of a configuration, since a house may edit it where it lies; empty where it is no file."""
+def config_digest(config: str, with_luts: bool = False) -> str:
+    """The digest of a configuration, since a house may edit it where it lies, and of the LUTs that it names, by which
+    files and nodes are converted; empty where it is no file."""
     try:
-        return file_digest(Path(config))
+        path = Path(config)
+        found = [one for one in names_in(path).there(path) if one.is_file()] if with_luts else []
+        own = file_digest(path)
+        return digest([own, *map(file_digest, found)]) if found else own
     except (OSError, ValueError):
         return ""

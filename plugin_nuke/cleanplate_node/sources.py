@@ -193,7 +193,8 @@ def sources_of(
 
 def _project(node: host.Node, facts: Sequence[host.NodeFacts], colour: SentColour) -> tuple[tuple[str, str], ...]:
     """The project's format, where a node takes it, what files are converted by, where one is, the text of the
-    project's colour configuration, and its name where a node takes it. Those at their defaults are left out."""
+    project's colour configuration, with its LUTs and its name where a node takes it. Those at their defaults are
+    left out."""
     names = ["format"] if any(one.takes_project_format for one in facts) else []
     readers = (one for one in facts if one.kind == "Read" or one.reads_render)
     converts = any(("raw", "true") not in all_pairs(one.knobs) for one in readers)
@@ -203,7 +204,8 @@ def _project(node: host.Node, facts: Sequence[host.NodeFacts], colour: SentColou
     config = config_of_nodes() if takes_config else ""
     # The one that is sent is among the options, unless the node names another one.
     is_known = config == colour.config and not setting(node, "ocio_config")
-    pairs = [("OCIO_config", config_digest(colour.config or config)), ("config", "" if is_known else config)]
+    text = config_digest(colour.config or config, with_luts=takes_config)
+    pairs = [("OCIO_config", text), ("config", "" if is_known else config)]
     return (*host.changed_root_texts(names), *(pair for pair in pairs if pair[1]))
 
 

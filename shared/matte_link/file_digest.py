@@ -19,7 +19,7 @@ def file_digest(path: Path) -> str:
     return _digest_in_state(path, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _digest_in_state(path: Path, inode: int, size: int, modified_ns: int, changed_ns: int) -> str:
     found = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:

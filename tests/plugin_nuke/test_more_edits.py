@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import nuke
 import pytest
@@ -357,6 +358,34 @@ def test_a_configuration_that_is_sent_is_named_once(comp: EditedComp) -> None:
     assert not any(name == "config" for name, _ in sources.sources_of(comp.node).project)
     host.set_value(comp.plate, "raw", True)
     assert comp.keys(FRAME)[0] == known
+
+
+@pytest.mark.parametrize(
+    ("converts", "changed", "is_seen"),
+    [
+        (lambda comp: host.set_value(comp.plate, "raw", False), "luts/film.cube", True),
+        (_between("OCIOColorSpace"), "luts/film.cube", True),
+        (_between("OCIOColorSpace"), "luts/unused.cube", False),
+        (lambda comp: None, "luts/film.cube", False),
+        (lambda comp: None, "config.ocio", True),
+    ],
+)
+def test_a_lut_of_the_configuration_that_was_edited_where_it_lies(
+    converts: Callable[[EditedComp], object], changed: str, is_seen: bool, comp: EditedComp, tmp_path: Path
+) -> None:
+    """Its text is the same then; raw pictures that no node converts do not depend on it."""
+    (tmp_path / "luts").mkdir()
+    for name in ("film", "unused"):
+        (tmp_path / "luts" / f"{name}.cube").write_text("a look")
+    config = tmp_path / "config.ocio"
+    config.write_text("search_path: luts\ncolorspaces:\n  - from_reference: !<FileTransform> {src: film.cube}\n")
+    for name, value in {"colorManagement": "OCIO", "OCIO_config": "custom"}.items():
+        host.set_root(name, value)
+    host.set_root("customOCIOConfigPath", config.as_posix())
+    converts(comp)
+    before = comp.keys(FRAME)
+    overwrite(tmp_path / changed)
+    assert (comp.keys(FRAME) != before) == is_seen
 
 
 def test_nukes_own_configuration_is_not_named(comp: EditedComp) -> None:

@@ -346,14 +346,20 @@ def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window
         ("Bezier1.Tracker1", "Tracker1.rotate", False),
     ],
 )
-def test_a_shape_that_follows_another_node(link: str, changed: str, is_seen: bool, lonely: ContractBench) -> None:
-    """Its knob says nothing of an expression, and its text stays the same."""
+@pytest.mark.parametrize("kind", ["Roto", "Expression"])
+def test_a_shape_that_follows_another_node(
+    kind: str, link: str, changed: str, is_seen: bool, lonely: ContractBench
+) -> None:
+    """Its knob says nothing of an expression, and its text stays the same; so it is with a field of an Expression."""
     host.create("Tracker4", name="Tracker1")
     host.create("Grade", name="Grade1")
     held = host.create("Group", name="Held")
     with host.inside(held):
         host.create("Grade", name="Grade1")
-    roto = host.create("Roto", curves=f"{{layer Root {{t x44e1 {{{link}}}}} {{v 0.1}}}}")
+    if kind == "Roto":
+        roto = host.create("Roto", curves=f"{{layer Root {{t x44e1 {{{link}}}}} {{v 0.1}}}}")
+    else:
+        roto = host.create("Expression", expr1=f"rgba.green * ({link})")
     host.connect(roto, 0, lonely.read(lonely.folder / "p.%04d.exr", 1, 3))
 
     def seen() -> list[list[object]]:
@@ -381,6 +387,10 @@ def test_a_shape_that_follows_what_has_no_number_is_unknown(link: str, lonely: C
     host.create("Tracker4", name="Tracker1")
     roto = host.create("Roto", curves=f"{{t {{{link}}}}}")
     assert [one.has_text_that_runs for one in host.upstream([roto]).facts] == [True]
+    field = host.create("Expression", expr0=f"r + {link}")
+    assert [one.has_text_that_runs for one in host.upstream([field]).facts] == [True]
+    plain = host.create("Expression", expr0="r(x-1, y) + depth.Z / frame")
+    assert [one.has_text_that_runs for one in host.upstream([plain]).facts] == [False]
 
 
 @pytest.mark.parametrize("directory", ["{folder}", "[python {nuke.script_directory()}]", "{folder}/shot"])

@@ -106,16 +106,19 @@ def _named_node(node: Node, step: str, is_first: bool) -> Optional[Node]:
 
 
 def linked_paths(node: Node, counted: Sequence[tuple[str, str]]) -> list[str]:
-    """The knobs that expressions inside of other knobs name, as shapes of a Roto that follow a Tracker do. A knob
-    does not tell of these (``hasExpression``), and its own text stays the same where they change. One that is taken
-    at another frame, as ``Tracker1.translate.x(frame-1)`` is, keeps its ``(``: no number here is its value."""
-    texts = [value for name, value in counted if _holds_curves(node.knob(name))]
+    """The knobs that expressions inside of other knobs name, as shapes of a Roto that follow a Tracker do, and the
+    fields of an Expression, which are expressions themselves. A knob does not tell of these (``hasExpression``), and
+    its own text stays the same where they change. One that is taken at another frame, as
+    ``Tracker1.translate.x(frame-1)`` is, keeps its ``(``: no number here is its value."""
+    has_fields = node.Class().endswith("Expression")
+    texts = [value for name, value in counted if _holds_expressions(node.knob(name), has_fields)]
     found = [(_of_knob(node, path), call) for value in texts for path, call in _NAMES.findall(value)]
     return sorted({path + call for path, call in found if path})
 
 
-def _holds_curves(knob: Optional[nuke.Knob]) -> bool:
-    return knob is not None and knob.Class() in _HOLD_CURVES
+def _holds_expressions(knob: Optional[nuke.Knob], has_fields: bool) -> bool:
+    is_field = has_fields and isinstance(knob, nuke.EvalString_Knob)
+    return is_field or (knob is not None and knob.Class() in _HOLD_CURVES)
 
 
 def _of_knob(node: Node, path: str) -> str:

@@ -1,0 +1,54 @@
+"""The LUT files that an OCIO config on disk names: what a config converts to is in them, too."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+_FILE = re.compile(r"\bsrc:\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\s,}\"'][^,}\n]*))")
+"""The file of a FileTransform, as a config in YAML names it."""
+_SEARCH = re.compile(r"^search_path:[ \t]*(.*(?:\n[ \t]*-.*)*)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class LutNames:
+    """The files that a config's text names, sorted, and the folders in which OCIO looks for them."""
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+    @staticmethod
+    def of(text: str) -> LutNames:
+        """Those of a config's text. Names of colourspaces may be among the files."""
+        files = {next(filter(None, match.groups())).strip() for match in _FILE.finditer(text)}
+        return LutNames(files=tuple(sorted(files)), folders=tuple(_search_path(text)))
+
+    def there(self, config: Path) -> Iterator[Path]:
+        """What is there under these names, files or not, in the order of their names; the others are left out."""
+        folders = [config.parent, *(config.parent / folder for folder in self.folders)]
+        for name in self.files:
+            # OCIO takes the first that it finds; where several are there, all of them count.
+            yield from (path for folder in folders if (path := folder / os.path.expandvars(name)).exists())
+
+
+def names_in(config: Path) -> LutNames:
+    """The names in a config on disk, which is read again only where it has changed: a studio's has hundreds of KB.
+    Raises ``OSError``."""
+    facts = config.stat()
+    return _names_in_state(config, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
+@lru_cache(maxsize=8)
+def _names_in_state(config: Path, size: int, modified_ns: int, changed_ns: int) -> LutNames:
+    return LutNames.of(config.read_text(encoding="utf-8", errors="replace"))
+
+
+def _search_path(text: str) -> list[str]:
+    match = _SEARCH.search(text)
+    if not match:
+        return []
+    return [part.strip(" \t-\"'") for part in re.split(r"[:\n]", match.group(1)) if part.strip(" \t-\"'")]
