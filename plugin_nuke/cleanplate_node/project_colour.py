@@ -53,8 +53,8 @@ def config_of_nodes() -> str:
 
 
 def config_digest(config: str, with_luts: bool = False) -> str:
-    """The digest of a configuration, since a house may edit it where it lies, and of the LUTs that it names, by which
-    files and nodes are converted; empty where it is no file."""
+    """The digest of a configuration, since a house may edit it where it lies, and of the LUTs that it names, by
+    which files and nodes are converted; empty where it is no file."""
     try:
         path = Path(config)
         found = [one for one in names_in(path).there(path) if one.is_file()] if with_luts else []

@@ -350,7 +350,7 @@ def test_what_nothing_can_compare_is_called_unknown(bench: ContractBench, window
 def test_a_shape_that_follows_another_node(
     kind: str, link: str, changed: str, is_seen: bool, lonely: ContractBench
 ) -> None:
-    """Its knob says nothing of an expression, and its text stays the same; so it is with a field of an Expression."""
+    """Its knob says nothing of an expression, and its text stays the same; so it is with an Expression's fields."""
     host.create("Tracker4", name="Tracker1")
     host.create("Grade", name="Grade1")
     held = host.create("Group", name="Held")

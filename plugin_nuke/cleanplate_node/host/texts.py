@@ -107,8 +107,8 @@ def _named_node(node: Node, step: str, is_first: bool) -> Optional[Node]:
 
 def linked_paths(node: Node, counted: Sequence[tuple[str, str]]) -> list[str]:
     """The knobs that expressions inside of other knobs name, as shapes of a Roto that follow a Tracker do, and the
-    fields of an Expression, which are expressions themselves. A knob does not tell of these (``hasExpression``), and
-    its own text stays the same where they change. One that is taken at another frame, as
+    fields of an Expression, which are expressions themselves. A knob does not tell of these (``hasExpression``),
+    and its own text stays the same where they change. One that is taken at another frame, as
     ``Tracker1.translate.x(frame-1)`` is, keeps its ``(``: no number here is its value."""
     has_fields = node.Class().endswith("Expression")
     texts = [value for name, value in counted if _holds_expressions(node.knob(name), has_fields)]
