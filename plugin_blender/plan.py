@@ -56,6 +56,9 @@ class SolvePlan:
     clean_plate: Source = NOTHING
     problem: str = ""
     server: Pong | None = None
+    played: str = ""
+    """The key of the results that the node plays, where those stand for pictures that are not on this machine:
+    where these lay when they were solved is not known."""
     compared: Mapping[int, str] = field(default_factory=dict)
     """The stamps of the frames whose pictures were compared since the last edit: nothing is unknown of them."""
 
@@ -67,6 +70,8 @@ class SolvePlan:
     @cached_property
     def key(self) -> str:
         """The name of the folder of the results of the present settings and pictures."""
+        if self.played:
+            return self.played
         places = [places_beyond_names(source.paths, self.folder) for source in (self.plate, self.clean_plate)]
         return f"{self.settings_key}-{digest(places)[:8]}" if any(places) else self.settings_key
 
@@ -78,7 +83,12 @@ class SolvePlan:
     @property
     def makes_the_same(self) -> list[object]:
         """What two plans have alike where the results of both are the same, wherever these lie."""
-        return [self.settings_key, *self.plate.paths, *self.clean_plate.paths]
+        return [self.settings_key, *self.paths]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All files and folders that the pictures come from."""
+        return (*self.plate.paths, *self.clean_plate.paths)
 
     def elsewhere(self) -> list[Path]:
         """The folders of results of the present settings whose pictures lay elsewhere, or seemed to: as another

@@ -41,7 +41,7 @@ def plan_of(scene: Any, node: Any) -> SolvePlan:
         plate, clean = sources_of(node, scene, ways)
     except (ValueError, NodeError) as error:
         return replace(basic, problem=_sentence(str(error)))
-    return replace(
+    plan = replace(
         basic,
         frames=frames,
         options=settled(options, plate, clean, spaces_now()),
@@ -51,6 +51,17 @@ def plan_of(scene: Any, node: Any) -> SolvePlan:
         server=_server_asked(),
         compared=runtime.state(settings.node_id).compared,
     )
+    return _standing_for_pictures(node, plan)
+
+
+def _standing_for_pictures(node: Any, plan: SolvePlan) -> SolvePlan:
+    """The plan of the results that the node plays already, where they are of the present settings, and a folder of
+    its pictures is not on this machine."""
+    elsewhere = plan.elsewhere()
+    if not elsewhere or all(Path(path).parent.is_dir() for path in plan.paths):
+        return plan
+    played = Path(graph.shown_file(node)).parent
+    return replace(plan, played=played.name) if played in elsewhere else plan
 
 
 def _server_asked() -> Pong | None:

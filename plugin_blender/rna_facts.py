@@ -23,6 +23,8 @@ from .sources import FileSource
 
 _DRIVE = re.compile(r"^([A-Za-z]):[/\\]")
 """How a path of Windows begins: on other systems Blender reads ``/p/a.exr`` for ``P:\\a.exr``."""
+_NETWORK = "\\\\"
+"""How a network folder of Windows begins."""
 _DEEPEST = 80
 _MANY = 32
 """From this many items on, a collection of plain values is read at once."""
@@ -201,13 +203,18 @@ def absolute_path(path: str, owner: Any) -> str:
     backslashes and drives, and ``..`` is taken out before links are followed.
     """
     is_beside_file = path.startswith("//")
+    if os.sep == "/" and path.startswith(_NETWORK):
+        # Blender finds nothing there, and nothing of this machine is meant.
+        return _NETWORK + path[len(_NETWORK) :].replace("\\", "/")
     if os.sep == "/":
         path = _DRIVE.sub(lambda found: f"/{found[1].lower()}/", path).replace("\\", "/")
     if is_beside_file:
         library = owner.library
         file = absolute_path(library.filepath, library) if library else bpy.data.filepath
         path = f"{Path(file).parent}/{path[2:]}"
-    return os.path.normpath(Path(path).absolute())
+    full = os.path.normpath(Path(path).absolute())
+    # Two slashes are kept, as behind the root folder, and would be the folder of the file to Blender.
+    return full[1:] if os.sep == "/" and full.startswith("//") else full
 
 
 def plain(value: Any) -> object:

@@ -55,8 +55,10 @@ class Numbering:
 
     @property
     def span(self) -> Span | None:
-        """The frames that are played once; None for a loop, which has no ends."""
-        return None if self.cyclic else Span(first=self.start, last=self.start + self.duration - 1, held=True)
+        """The frames that are played once; None for a loop, and for a sequence of no frames: they have no ends."""
+        if self.cyclic or not self.duration:
+            return None
+        return Span(first=self.start, last=self.start + self.duration - 1, held=True)
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class FileSource:
         for each frame."""
         path = Path(self.file)
         match = _NUMBER.search(path.stem)
+        if not path.name:
+            return None
         if match is None:
             # An image is numbered behind its name then ("plate7.exr"), a clip is not.
             is_image = isinstance(self.numbering, Numbering)

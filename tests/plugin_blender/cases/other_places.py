@@ -27,6 +27,7 @@ def case(folder: str) -> None:
     same_sizes_and_times(place / "subfolder")
     clear_cache(place / "versions")
     changed_in_a_solve(place / "clips")
+    without_pictures(place / "moved" / "far" / "comp", place / "clean_plates")
 
 
 def node_now() -> tuple[Any, Any]:
@@ -148,6 +149,25 @@ def changed_in_a_solve(home: Path) -> None:
     assert fresh() == (1, 2)
     bpy.ops.wm.save_mainfile()
     assert rendered(home / "changed.blend") == one_folder.VALUES["b"]
+
+
+def without_pictures(home: Path, old: Path) -> None:
+    """A project that is moved away from its plates shows what was solved: there is nothing to compare it with."""
+    (old / "comp").mkdir()
+    clean = "x/clean/clean.exr"
+    _, _, node = new_file(old / "comp", "shot.blend", f"../{clean}", f"../{plate('a')}")
+    played_by(node).filepath = str(old / plate("a"))
+    played_by(node, "Clean Plate").filepath = str(old / clean)
+    solve(node)
+    home.mkdir(parents=True)
+    (old / "comp").rename(home)
+    (old / "a").rename(old / "gone")
+    with WithoutServer():
+        assert rendered(home / "shot.blend") == RED
+        # Others come in their place.
+        (old / "b").rename(old / "a")
+        bpy.ops.wm.open_mainfile(filepath=str(home / "shot.blend"))
+        assert fresh() == () and stage.shown_alpha(bpy.context.scene, 2) == 0.0
 
 
 if __name__ == "__main__":

@@ -70,14 +70,25 @@ def written(place: Path, scene: Any, node: Any) -> list[str]:
             f"//../comp/../{name}",
             "//..\\" + name.replace("/", "\\"),
             backslashes,
+            # Two slashes that are not the folder of the file.
+            f"/{backslashes}",
         ):
             image.filepath = path
             image.reload()
             keys.add(planning.plan_of(scene, node).key)
+            assert planning.plan_of(scene, node).plate.file == str(place / name), path
             told, shown = told_and_shown(scene, node, 1)
             if not told == shown == (8.0 if "/" in name else 7.0):
                 differs.append(f"{path}: {told} is sent, {shown} is shown")
         assert len(keys) == 1, name
+    # A network folder of Windows, which Blender finds nowhere else.
+    network = f"{chr(92) * 2}{str(place)[1:]}"
+    image.filepath = network.replace("/", chr(92)) + chr(92) + "above.exr"
+    image.reload()
+    assert told_and_shown(scene, node, 1) == (-1.0, -1.0)
+    assert planning.plan_of(scene, node).missing_input(1) == f"the plate {network}/above.exr"
+    node.matte.folder = f"{network}/results"
+    assert planning.plan_of(scene, node).problem.startswith("Results needs an absolute folder")
     node.matte.folder = " //..\\results"
     assert planning.plan_of(scene, node).folder == str(place / "results" / node.matte.node_id)
     node.matte.folder = "//cleanplate"
