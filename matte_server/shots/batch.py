@@ -222,9 +222,7 @@ class _ShotRun:
 
     def _prepared_or_skipped(self, frame: ShotFrame) -> PreparedFrame | FrameReport:
         prepared = self._requests.prepare(frame)
-        if not frame.output.exists() or self._shot.overwrite:
-            return prepared
-        if not _is_finished(frame.output, prepared.stamp, "other inputs or settings"):
+        if not self._may_keep(frame.output, prepared.stamp, "other inputs or settings"):
             return prepared
         diagnostics = exr.read_diagnostics(frame.output)
         self._write_others(prepared, diagnostics)
@@ -266,7 +264,9 @@ class _ShotRun:
         if isinstance(answer, Failure):
             return _failed(frame, answer.code, f"{answer.message} {answer.hint}".rstrip())
         try:
-            write_matte(frame, answer.data, sent.prepared.stamp, self._pictures)
+            # Another run may have written it meanwhile.
+            if not self._may_keep(frame.output, sent.prepared.stamp, "other inputs or settings"):
+                write_matte(frame, answer.data, sent.prepared.stamp, self._pictures)
             warnings = self._write_others(sent.prepared, answer.diagnostics)
         except MatteError as error:
             return _failed(frame, error.code, str(error))
@@ -291,9 +291,10 @@ class _ShotRun:
                 write_pass(prepared.frame, name, stamp, self._shot.options)
         return warnings
 
-    def _may_keep(self, path: Path, stamp: str) -> bool:
-        """Whether a file that is made from a matte is there, made from what ``stamp`` names."""
-        return path.exists() and not self._shot.overwrite and _is_finished(path, stamp, "something else")
+    def _may_keep(self, path: Path, stamp: str, other: str = "something else") -> bool:
+        """Whether a file is there, made from what ``stamp`` names. Raises ``MatteError("exists", ...)`` where it
+        was made from something else, which ``other`` names."""
+        return path.exists() and not self._shot.overwrite and _is_finished(path, stamp, other)
 
     def _write_comp(self, prepared: PreparedFrame, diagnostics: Mapping[str, object]) -> tuple[str, ...]:
         """Writes the frame's comp, if it has one, unless it is there, made from this matte and background."""

@@ -129,18 +129,26 @@ def write_movies(shot: Shot, pictures: ShotInputs, on_movie: Callable[[str], Non
 def _write_movie(shot: Shot, kind: str, path: Path, pictures: ShotInputs) -> MovieReport:
     try:
         stamp = _movie_stamp(shot, kind, pictures)
-        if path.exists() and path.stat().st_size and not shot.overwrite:
-            if comment_of(path) == stamp:
-                return MovieReport(path=str(path), status=ResultStatus.SKIPPED)
-            raise MatteError(
-                "exists", f"{path} exists and was made from something else; use --overwrite to replace it."
-            )
+        if not shot.overwrite and _is_written(path, stamp):
+            return MovieReport(path=str(path), status=ResultStatus.SKIPPED)
         warnings = _encode(shot, kind, path, stamp, pictures)
     except MatteError as error:
         return _failed(path, error.code, str(error))
     except OSError as error:
         return _failed(path, "cannot_write", f"{path} cannot be written: {error.strerror}.")
     return MovieReport(path=str(path), status=ResultStatus.DONE, message=" ".join(warnings))
+
+
+def _is_written(path: Path, stamp: str) -> bool:
+    """Whether a video is there, made from what ``stamp`` names. Raises ``MatteError("exists", ...)`` where it was
+    made from something else."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    if comment_of(path) != stamp:
+        raise MatteError(
+            "exists", f"{path} exists and was made from something else; use --overwrite to replace it."
+        )
+    return True
 
 
 def _failed(path: Path, code: str, message: str) -> MovieReport:
@@ -172,6 +180,9 @@ def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs)
                 writer = stack.enter_context(VideoWriter(path, _settings(frame, image, stamp, start, pictures)))
             at = _shown_at(frame, pictures)
             writer.write(on_screen(image), None if at is None or start is None else at - start)
+        if not shot.overwrite:
+            # Another run may have written it meanwhile.
+            _is_written(path, stamp)
     return warnings
 
 

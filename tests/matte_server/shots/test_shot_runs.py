@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,11 +23,13 @@ from matte_link.options import MatteOptions
 
 from matte_server.cli import main as cli
 from matte_server.cli.conclusion import conclude
+from matte_server.core.image import Image
 from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.batch import run_shot
 from matte_server.shots.leftovers import QUIET_S
+from matte_server.shots.outputs import on_screen
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.reports import FrameReport, MovieReport, ResultStatus, ShotReport
 from matte_server.shots.shot import ShotSources
@@ -100,6 +103,79 @@ def test_other_options_and_weights_are_other_results(make_shot: MakeShot, cleanp
     assert cleanplate(*shot.command()) == 0
     assert cleanplate(*shot.command("--erode", "1")) == 1
     assert cleanplate(*shot.command("--model", "difference")) == 0
+
+
+@pytest.mark.parametrize(
+    ("other", "overwrite", "status", "code"),
+    [
+        ({"erode": 1.0}, False, ResultStatus.FAILED, "exists"),
+        ({"erode": 1.0}, True, ResultStatus.DONE, ""),
+        ({}, False, ResultStatus.DONE, ""),
+    ],
+    ids=["other options", "overwrite", "the same"],
+)
+@pytest.mark.parametrize("suffix", [".exr", ".png"])
+def test_what_another_run_wrote_meanwhile_stays(
+    make_shot: MakeShot,
+    server: LocalServer,
+    other: dict[str, float],
+    overwrite: bool,
+    status: ResultStatus,
+    code: str,
+    suffix: str,
+) -> None:
+    """Two runs that were started together into one folder: the later one replaced the results of the other, and
+    both ended with exit code 0."""
+    shot, planned = make_shot(2), []
+    for name, options in (("theirs", other), ("ours", {})):
+        sources = ShotSources(shot.plate, shot.clean, str(shot.folder / name / f"m.####{suffix}"))
+        given: dict[str, Any] = {"model": "difference", **options}
+        planned.append(plan_shot(sources, "", MatteOptions(**given), overwrite=overwrite))
+    theirs, ours = planned
+
+    def other_run(event: object) -> None:
+        if isinstance(event, tuple) and event[1].stage == "start":
+            for made, wanted in zip(theirs.frames, ours.frames, strict=True):
+                wanted.output.parent.mkdir(exist_ok=True)
+                shutil.copyfile(made.output, wanted.output)
+
+    with MatteClient(server.endpoint) as client:
+        assert not run_shot(theirs, client, lambda event: None).failed
+        report = run_shot(ours, client, other_run)
+    assert [(frame.status, frame.code) for frame in report.frames] == [(status, code)] * 2
+    kept = [
+        made.output.read_bytes() == wanted.output.read_bytes()
+        for made, wanted in zip(theirs.frames, ours.frames, strict=True)
+    ]
+    assert kept == [not overwrite] * 2
+
+
+def test_a_video_that_another_run_wrote_meanwhile_stays(
+    make_shot: MakeShot, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shot = make_shot(2)
+    theirs, ours = (
+        plan_shot(
+            ShotSources(shot.plate, shot.clean, str(shot.folder / name / "m.mov")),
+            "",
+            MatteOptions(model="difference", erode=erode),
+        )
+        for name, erode in (("theirs", 1.0), ("ours", 0.0))
+    )
+    assert theirs.movies.matte is not None and ours.movies.matte is not None
+    made, wanted = theirs.movies.matte, ours.movies.matte
+
+    def while_other_run_ends(image: Image) -> Image:
+        shutil.copyfile(made, wanted)
+        return on_screen(image)
+
+    with MatteClient(server.endpoint) as client:
+        assert not run_shot(theirs, client, lambda event: None).failed
+        monkeypatch.setattr("matte_server.shots.outputs.on_screen", while_other_run_ends)
+        (movie,) = run_shot(ours, client, lambda event: None).movies
+    assert (movie.status, movie.code) == (ResultStatus.FAILED, "exists")
+    assert wanted.read_bytes() == made.read_bytes()
+    assert [path.name for path in wanted.parent.glob(".*")] == []
 
 
 class ClientOfAnotherServer(MatteClient):
