@@ -100,9 +100,10 @@ def check_size(data: Window, display: Window, channels: int, label: str, limits:
     """Raises ``MatteError("too_large", ...)`` if a picture exceeds the limits."""
     side = max(data.width, data.height, display.width, display.height)
     if side > limits.side or data.area > limits.pixels or channels > limits.channels:
+        shown = "" if display == data else f" in a display window of {display.width} x {display.height}"
         raise MatteError(
             "too_large",
-            f"{label} is {data.width} x {data.height} with {channels} channels, more than this server "
+            f"{label} is {data.width} x {data.height}{shown} with {channels} channels, more than this server "
             f"takes ({limits.side} a side, {limits.pixels} pixels, {limits.channels} channels).",
         )
 

@@ -510,6 +510,18 @@ def test_a_size_is_refused_before_its_pixels_are_read() -> None:
     assert caught.value.code == "too_large"
 
 
+def test_a_display_window_that_is_too_large_is_named(tmp_path: Path) -> None:
+    """The message named the picture's own size, which was not."""
+    path, corners = tmp_path / "a.exr", (np.array([0, 0], np.int32), np.array([40000, 10], np.int32))
+    OpenEXR.File({"displayWindow": corners}, {plain: np.zeros((4, 6), np.float16) for plain in "RGB"}).write(
+        str(path)
+    )
+    with pytest.raises(MatteError) as caught:
+        exr.read_image(path, name="a.exr")
+    said = "a.exr is 6 x 4 in a display window of 40001 x 11 with 3 channels, more than this server takes"
+    assert caught.value.code == "too_large" and said in caught.value.message
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MatteError, match="does not exist") as caught:
         exr.read_image(tmp_path / "none.exr")

@@ -11,7 +11,7 @@ import pytest
 
 from matte_server.errors import MatteError
 from matte_server.io.media import VideoReader
-from matte_server.io.mp4_boxes import track_boxes
+from matte_server.io.mp4_boxes import has_odd_edits, track_boxes
 from tests.matte_server.video_files import long_gop, number_of, set_display_matrix
 
 COUNT = 14
@@ -108,6 +108,13 @@ def test_edits_of_which_ffmpeg_shows_other_pictures_are_refused(
     assert refused.value.code == "unreadable"
 
 
+@pytest.mark.parametrize("size", [0, 4, 8, 12, 19])
+def test_an_edit_list_that_is_cut_says_nothing(size: int) -> None:
+    content = struct.pack(">BBHIIii", 0, 0, 0, 9, 24, 0, 0)
+    assert not has_odd_edits(box(b"edts", box(b"elst", content[:size])))
+    assert has_odd_edits(box(b"edts", box(b"elst", content)))
+
+
 def test_an_edit_list_that_leaves_everything_out(video: Path) -> None:
     """It was a picture whose data are damaged."""
     video.write_bytes(with_edits(video.read_bytes(), [(0, 0, 1.0)]))
@@ -117,7 +124,8 @@ def test_an_edit_list_that_leaves_everything_out(video: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("aperture", "is_named"), [((352, 2, 255, 2), True), ((192, 1, 256, 2), False), ((0, 0, 9, 1), False)]
+    ("aperture", "is_named"),
+    [((352, 2, 255, 2), True), ((192, 1, 256, 2), False), ((0, 0, 9, 1), False), ((9, 1, 0, 0), False)],
 )
 def test_a_clean_aperture_is_named_and_all_is_read(video: Path, aperture: tuple[int, ...], is_named: bool) -> None:
     data, content = video.read_bytes(), struct.pack(">8I", *aperture, 0, 1, 0, 1)
