@@ -72,6 +72,8 @@ class Connection:
         socket.setsockopt(zmq.SNDHWM, 0)
         socket.setsockopt(zmq.RCVHWM, 0)
         keep_alive(socket)
+        # For numbers alone: of a name that has addresses of both kinds only one would be tried, the IPv6 one.
+        socket.setsockopt(zmq.IPV6, int("[" in endpoint.address))
         socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         if endpoint.encrypted:
             socket.setsockopt(zmq.CURVE_SERVERKEY, endpoint.server_key.encode())

@@ -34,7 +34,9 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         match = _TCP.match(self.address)
-        if not match or (match.group(2) != "*" and not 0 < int(match.group(2)) < 65536):
+        # A server may listen to all addresses of its machine (*) and take any free port; nobody connects so.
+        is_one = match and match.group(1) != "*" and match.group(2) != "*" and self.address.isascii()
+        if not match or not is_one or not 0 < int(match.group(2)) < 65536:
             raise ValueError(not_an_address(self.address))
         keys = (self.server_key, self.public_key, self.secret_key)
         if any(keys) and not all(len(key) == 40 for key in keys):

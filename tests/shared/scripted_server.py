@@ -58,7 +58,9 @@ class HeldPort:
 class ScriptedServer:
     """A ROUTER on loopback. ``behaviour`` returns its answers to a message, or None for a healthy server's."""
 
-    def __init__(self, behaviour: Behaviour = lambda server, message: None, port: int = 0) -> None:
+    def __init__(
+        self, behaviour: Behaviour = lambda server, message: None, port: int = 0, host: str = "127.0.0.1"
+    ) -> None:
         self.heard: list[Message] = []
         self.heard_at: list[float] = []
         """When each message of ``heard`` arrived, by the clock of ``time.monotonic``."""
@@ -68,7 +70,8 @@ class ScriptedServer:
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.bind(f"tcp://127.0.0.1:{port or '*'}")
+        self._socket.setsockopt(zmq.IPV6, int("[" in host))
+        self._socket.bind(f"tcp://{host}:{port or '*'}")
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)

@@ -28,6 +28,7 @@ from matte_link.messages import (
     digest_of,
 )
 from matte_link.options import MatteOptions
+from matte_link.wire import WIRE_VERSION
 
 from .conftest import MakeServer
 from .scripted_server import Behaviour, HeldPort, ScriptedServer, never_computes, request
@@ -337,6 +338,19 @@ def test_tcp_finds_out_in_minutes_that_a_peer_is_gone() -> None:
         keep_alive(socket)
         names = (zmq.TCP_KEEPALIVE, zmq.TCP_KEEPALIVE_IDLE, zmq.TCP_KEEPALIVE_INTVL, zmq.TCP_KEEPALIVE_CNT)
         assert [socket.getsockopt(name) for name in names] == [1, _IDLE_S, _PROBE_S, _PROBES]
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), ("[::1]", "[::1]")]
+)
+def test_a_server_is_reached_by_either_protocol(make_server: MakeServer, host: str, asked: str) -> None:
+    """No client reached a server that listened to an IPv6 address."""
+    try:
+        server = make_server(host=host)
+    except zmq.ZMQError:
+        pytest.skip("This machine has no IPv6.")
+    with MatteClient(Endpoint(server.address.replace(host, asked))) as client:
+        assert client.ping(5.0).wire == WIRE_VERSION
 
 
 def test_waiting_takes_no_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
