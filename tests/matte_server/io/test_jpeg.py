@@ -91,11 +91,12 @@ def test_pictures_behind_the_first_are_named_unless_they_are_small_copies(tmp_pa
     assert not exr.read_image(path).warnings
 
 
-def test_cmyk_without_adobes_segment_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("progressive", [False, True])
+def test_cmyk_without_adobes_segment_is_refused(tmp_path: Path, progressive: bool) -> None:
     """Adobe's inks are stored inverted, others are not; Pillow writes that segment, and inverts."""
     path = tmp_path / "a.jpg"
     code = np.full((*SIZE, 3), (0.75, 0.5, 0.25))
-    PillowImage.fromarray(files.whole(code)).convert("CMYK").save(path, quality=100)
+    PillowImage.fromarray(files.whole(code)).convert("CMYK").save(path, quality=100, progressive=progressive)
     assert np.allclose(
         exr.read_image(path).pixels, code, atol=0.02
     )  # two rounded products, and JPEG's own rounding

@@ -140,7 +140,9 @@ def test_a_clean_aperture_is_named_and_all_is_read(video: Path, aperture: tuple[
     assert found.warnings == ((said,) if is_named else ())
 
 
-@pytest.mark.parametrize(("degrees", "is_right"), [(0.0, True), (10.0, False), (45.0, False), (89.9, False)])
+@pytest.mark.parametrize(
+    ("degrees", "is_right"), [(0.0, True), (0.01, True), (10.0, False), (45.0, False), (89.9, False), (90.01, True)]
+)
 def test_a_matrix_that_turns_by_no_right_angle_is_named(video: Path, degrees: float, is_right: bool) -> None:
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     set_display_matrix(video, (cosine, sine, -sine, cosine))
@@ -162,6 +164,8 @@ def test_a_matrix_that_turns_by_no_right_angle_is_named(video: Path, degrees: fl
         ((0.0, 1.0, -2.0, 0.0), (1, 1), 2.0),
         ((0.0, 1.0, -2.0, 0.0), (4, 1), 0.5),
         ((0.0, 1.0, -1.0, 0.0), (4, 1), 0.25),
+        # Rounded.
+        ((1.0, 0.0, 0.0, 1.0005), (4, 1), 4.0),
     ],
 )
 @pytest.mark.parametrize("is_in_boxes", [True, False])

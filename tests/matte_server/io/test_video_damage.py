@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ from matte_server.core.image import Image
 from matte_server.errors import MatteError
 from matte_server.io.ffv1 import checksums_are_right
 from matte_server.io.media import VideoReader
+from matte_server.io.video_damage import KnownDamage
 from tests.matte_server.video_files import numbered
 
 COUNT = 9
@@ -183,3 +184,51 @@ def test_checksums_of_ffv1(tmp_path: Path, name: str) -> None:
         changed = bytearray(packet.data)
         changed[len(changed) // 2] ^= 1
         assert checksums_are_right(bytes(changed)) == (False if has_checksums else None)
+
+
+def test_a_matroska_file_of_unknown_length_is_whole(tmp_path: Path) -> None:
+    """As it is written to a pipe: neither its segment nor its clusters say where they end (RFC 8794, 6.2)."""
+    path = tmp_path / "live.mkv"
+    with av.open(str(path), "w", options={"live": "1"}) as container:
+        stream: Any = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv444p"
+        for picture in numbered(COUNT, 64, 96):
+            pixels = np.rint(picture * 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(stream.encode(None))
+    assert bytes.fromhex("1853806701ffffffffffffff") in path.read_bytes()
+    found = pictures(path)
+    assert len(found) == COUNT and all(isinstance(each, Image) and each.warnings == () for each in found.values())
+
+
+def test_a_video_without_checksums_is_read(tmp_path: Path) -> None:
+    found = pictures(encoded(tmp_path / "no-checksum.avi"))
+    assert len(found) == COUNT and all(isinstance(each, Image) and each.warnings == () for each in found.values())
+
+
+def holes(times: Sequence[int], rounding: int) -> list[int]:
+    """The pictures of which it is said that a time before them has none."""
+    damage = KnownDamage(damaged=(), suspect=(), times=times, rounding=Fraction(rounding))
+    return [at for at in range(len(times)) if any("has no picture for" in text for text in damage.doubts(at))]
+
+
+@pytest.mark.parametrize(
+    ("count", "missing", "is_said"),
+    [
+        (300, (40, 70, 100), True),
+        (299, (40, 70, 100), False),  # 3 of 296 are more than 1 %
+        (50, (20,), True),
+        (50, (20, 30), False),
+    ],
+)
+def test_few_holes_are_named_and_many_are_meant(count: int, missing: tuple[int, ...], is_said: bool) -> None:
+    times = [10 * at for at in range(count + len(missing)) if at not in missing]
+    behind = [at - number for number, at in enumerate(missing)]
+    assert holes(times, 1) == (behind if is_said else [])
+
+
+@pytest.mark.parametrize(("step", "is_said"), [(3, False), (4, False), (5, True)])
+def test_rounded_times_say_nothing_of_holes(step: int, is_said: bool) -> None:
+    """A step of four units, each wrong by up to one, may be one of two or of six."""
+    times = [step * at for at in range(60) if at != 30]
+    assert holes(times, 1) == ([30] if is_said else [])
