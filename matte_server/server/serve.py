@@ -20,6 +20,7 @@ from ..errors import MatteError
 from ..worker.machine import address_space_limit, cores, prepare_for_torch
 from ..worker.messages import StartupFailed, WorkerReady
 from .connections import Connections
+from .descriptors import allow_clients
 from .keys import ServerKeys, load_server_keys, private_keys
 from .learning_shelf import LearningShelf, usable_folder
 from .limits import ServiceLimits
@@ -85,6 +86,7 @@ def _serve(config: ServerConfig) -> int:
         # First: nobody can reach 127.0.0.1:5560, without tcp://, so no keys are needed for it.
         raise MatteError("bad_address", not_an_address(config.bind))
     keys = _keys(config)
+    allow_clients(config.limits.clients)
     roots = tuple(_root(root) for root in config.roots)
     readable = tuple(file.resolve() for file in config.readable)
     with contextlib.ExitStack() as stack:

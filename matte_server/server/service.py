@@ -309,8 +309,12 @@ class Service:
             return self._fail(frame, ErrorReport(code=event.code, message=event.message, hint=event.hint))
         try:
             return self._reply(frame, event)
-        except OSError:
+        except FileNotFoundError:
             return self._fail(frame, RESULT_LOST)
+        except OSError as error:
+            # As one file too many is open: what the worker wrote must not keep its room.
+            self._admission.spool.remove_result(frame.job.result)
+            return self._fail(frame, report_of(error))
 
     def _fail(self, frame: QueuedFrame, report: ErrorReport) -> Failure:
         self._statistics.failed += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -246,3 +247,24 @@ def test_frames_do_not_wait_for_workers_that_never_start(bench: ServiceBench) ->
     # As soon as one is ready again, frames are taken again.
     state.ready, state.job, state.failed_starts = True, 0, 0
     assert bench.send(ANNA, matte("d"))[0] == Accepted(id="d")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_result_that_cannot_be_opened_now_is_asked_for_again_and_keeps_no_room(bench: ServiceBench) -> None:
+    """A server with too many connections said that its worker had died."""
+    import resource
+
+    bench.send(ANNA, matte("a"))
+    job = bench.pool.jobs[0]
+    (bench.spool.folder / job.result).write_bytes(b"exr")
+    bench.pool.states[0].job = 0
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        events = list(bench.service.worker_event(FrameFinished(number=job.number, output="", diagnostics={})))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    [(client, answer)] = events
+    assert client == ANNA and isinstance(answer, Failure)
+    assert (answer.code, answer.message) == ("busy", "The server has too many connections and files open now.")
+    assert not (bench.spool.folder / job.result).exists()
