@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _scope, _tcl
@@ -39,8 +40,9 @@ class Knob:
         self.definition = ""
 
     def _here(self) -> None:
-        state.on_main_only(f"knob {self._name}")
-        if self._node is not None:
+        if get_ident() != state.thread:
+            state.on_main_only(f"knob {self._name}")
+        if self._node is not None and self._node._gone:
             self._node._alive()
 
     def Class(self) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -263,8 +264,11 @@ class Node:
             raise ValueError("A PythonObject is not attached to a node")
 
     def _here(self, what: str = "a node") -> None:
-        state.on_main_only(what)
-        self._alive()
+        # Every question to a node begins here: a million in a test.
+        if get_ident() != state.thread:
+            state.on_main_only(what)
+        if self._gone:
+            self._alive()
 
     # -- what Python sees
 
