@@ -19,6 +19,7 @@ _DEFAULT = "(default: "
 _WIDEST = 116
 """Prose in wider lines is hard to read."""
 _NO_VALUE = re.compile(r"argument (\S+): expected one argument")
+_NO_NUMBER = re.compile(r"invalid float value: ('.*')", re.DOTALL)
 _UNKNOWN = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)")
 
 
@@ -104,6 +105,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends with 2, one sentence and where to find help."""
+        message = _NO_NUMBER.sub(r"\1 is not a number", message)
         found = _UNKNOWN.search(message)
         words = [found[1].split("=")[0]] if found else []
         if message.startswith("the following arguments are required"):

@@ -36,7 +36,10 @@ def check_watched(order: ShotOrder) -> None:
     """Raises ``MatteError``, bad_option and others, where there is no folder to watch, or nothing could be made of
     any picture in it."""
     if not Path(order.plate).is_dir():
-        raise MatteError("bad_option", f"--watch needs a folder of pictures, and {order.plate} is none.")
+        why = "is none" if Path(order.plate).exists() else "does not exist"
+        raise MatteError(
+            "bad_option", f"--watch needs a folder of pictures, and {order.plate} {why}.", "Correct the name."
+        )
     order.plan_arrived([])
 
 

@@ -70,7 +70,8 @@ def _parsed(path: Path) -> Any:
     except UnicodeDecodeError:
         raise _bad(path, "it is not UTF-8 text") from None
     except OSError as error:
-        raise MatteError("bad_job", f"The job file {path} cannot be read: {error.strerror}.") from None
+        words = f"The job file {path} cannot be read: {error.strerror}."
+        raise MatteError("bad_job", words, "Correct the name after --job, or make the file readable.") from None
     if len(data) > _LARGEST:
         raise _bad(path, f"it has more than {_LARGEST >> 20} MiB")
     try:

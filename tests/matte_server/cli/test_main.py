@@ -68,6 +68,8 @@ def test_alone_and_with_help_it_says_where_to_start(capsys: pytest.CaptureFixtur
         # No abbreviations: what a later version adds must not change what this means.
         (("matte", "--overw"), "Did you mean --overwrite?"),
         (("matte", "p.exr", "--camera", "lockd"), "Did you mean locked?"),
+        # Python's words for it were "invalid float value".
+        (("matte", "p.exr", "--erode", "two"), "error: argument --erode: 'two' is not a number. See"),
         # Somebody who leaves the command out.
         (("plate.1001.exr",), "To matte a picture, write 'cleanplate matte plate.1001.exr --clean CLEAN -o OUT'."),
     ],

@@ -299,7 +299,7 @@ def test_passes_are_files_and_come_back_without_matting(
         (("--layer", "beauty"), "has no layer 'beauty' with colour."),
         (("--clean-layer", "beauty", "--dry-run"), "clean.exr has no layer 'beauty' with colour."),
         (("--server", "gpu7", "--dry-run"), "'gpu7' is not an address"),
-        (("--watch",), "--watch needs a folder of pictures"),
+        (("--watch",), "/plate.####.exr does not exist. Correct the name."),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_is_made(

@@ -146,7 +146,7 @@ def test_a_bad_job_is_one_sentence(tmp_path: Path, text: str, words: str) -> Non
 
 
 def test_a_job_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(MatteError, match="No such file"):
+    with pytest.raises(MatteError, match=r"No such file or directory\. Correct the name after --job"):
         read_job(tmp_path / "job.yaml")
 
 
