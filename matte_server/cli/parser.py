@@ -66,6 +66,11 @@ def _has_default(action: argparse.Action) -> bool:
     return action.default is not argparse.SUPPRESS
 
 
+def _kind_of(path: Path) -> str:
+    """Which kind of a farm's job a file is for."""
+    return {".nk": "nuke", ".blend": "blender"}.get(path.suffix.lower(), "shot")
+
+
 def default_in_words(value: object) -> str:
     """A flag's default as its help states it."""
     if isinstance(value, bool):
@@ -119,8 +124,8 @@ class CommandParser(argparse.ArgumentParser):
             has_clean = any(word.split("=")[0] == "--clean" for word in self._words)
             if len(message.split()) == 3 and "--clean" in known and not has_clean:
                 suggestion = f" The clean plate is named with --clean {found[1]}."
-        if not near and message.startswith("argument COMMAND: ") and found and Path(found[1]).suffix:
-            suggestion = f" To matte a picture, write '{self.prog} matte {found[1]} --clean CLEAN -o OUT'."
+        if not near and found:
+            suggestion = suggestion or self._word_before(found[1], message)
         suggestion = suggestion or self._value_with_a_dash(message)
         self.exit(2, f"{self.prog}: error: {message}.{suggestion} See '{self.prog} --help'.\n")
 
@@ -131,6 +136,14 @@ class CommandParser(argparse.ArgumentParser):
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return parsed, unknown
+
+    def _word_before(self, file: str, message: str) -> str:
+        """The word that was forgotten where a file stands in its place: a command, or the kind of a farm's job."""
+        if message.startswith("argument COMMAND: ") and Path(file).suffix:
+            return f" To matte a picture, write '{self.prog} matte {file} --clean CLEAN -o OUT'."
+        if message.startswith("argument KIND: ") and Path(file).suffix:
+            return f" The kind comes before the file: '{self.prog} {_kind_of(Path(file))} {file} ...'."
+        return ""
 
     def _value_with_a_dash(self, message: str) -> str:
         """How a value that begins with - is written, such as a range of negative frames, where one was taken for a

@@ -70,7 +70,9 @@ def test_alone_and_with_help_it_says_where_to_start(capsys: pytest.CaptureFixtur
         (("matte", "p.exr", "--camera", "lockd"), "Did you mean locked?"),
         # Python's words for it were "invalid float value".
         (("matte", "p.exr", "--erode", "two"), "error: argument --erode: 'two' is not a number. See"),
-        # Somebody who leaves the command out.
+        # Somebody who leaves the kind of a job out, or the command.
+        (("farm", "openjd", "p.####.exr", "--bundle", "j"), "file: 'cleanplate farm openjd shot p.####.exr ...'."),
+        (("farm", "opencue", "sh010.nk", "--bundle", "j"), "file: 'cleanplate farm opencue nuke sh010.nk ...'."),
         (("plate.1001.exr",), "To matte a picture, write 'cleanplate matte plate.1001.exr --clean CLEAN -o OUT'."),
     ],
 )
