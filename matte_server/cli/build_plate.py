@@ -96,7 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_output(output: Path, may_overwrite: bool) -> None:
     if output.suffix.lower() != ".exr":
-        raise MatteError("bad_output", f"{output} is not an EXR; a clean plate is a float EXR.")
+        raise MatteError(
+            "bad_output", f"{output} is not an EXR; a clean plate is a float EXR.", "Name -o with .exr."
+        )
     check_new(output, may_overwrite)
 
 
