@@ -41,6 +41,8 @@ _UNMARKED_BY_THREADS = ("h264",)
 """Codecs of whose pictures FFmpeg marks no damage where several threads decode one."""
 _SOUGHT_BY_DECODING_TIME = ("mpegts", "mpeg")
 """Formats in which FFmpeg seeks a packet of any kind by the time at which it is decoded, not a key frame."""
+_WITHOUT_TIMES = ("mpegvideo", "m4v", "h264", "hevc")
+"""Formats that hold nothing but a codec's data: FFmpeg invents times, of 25 pictures a second."""
 _LATEST = 1 << 62
 
 
@@ -68,7 +70,8 @@ class VideoDecoder:
             # The packets were read to the end; the first picture is sought like any other.
             self.pts = found.pts
             self._keys = found.keys if self.container.format.name in _SOUGHT_BY_DECODING_TIME else ()
-            if found.is_broken or (found.is_doubtful and self._is_out_of_order()):
+            is_broken = found.is_broken or self.container.format.name in _WITHOUT_TIMES
+            if is_broken or (found.is_doubtful and self._is_out_of_order()):
                 self._is_counted = True
                 self.pts = self._counted()
             if not self.pts:
@@ -267,8 +270,10 @@ def opened(path: Path) -> Any:
 
 
 def stated_rate(stream: Any) -> Fraction:
-    """Frames a second as the container states them, rounded or not."""
-    return Fraction(stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
+    """Frames a second as the container states them, rounded or not; those that its data state, where it holds
+    nothing else."""
+    of_codec = stream.codec_context.framerate if stream.container.format.name in _WITHOUT_TIMES else None
+    return Fraction(of_codec or stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
 
 
 def _undecodable(path: Path, index: int) -> MatteError:

@@ -180,6 +180,30 @@ def test_uneven_times_of_a_container_without_a_rate(tmp_path: Path, ticks: tuple
         assert read.facts.times == tuple(at * clock for at in ticks) and read.facts.rate == rate
 
 
+@pytest.mark.parametrize("rate", [Fraction(24), Fraction(30000, 1001), Fraction(50)])
+@pytest.mark.parametrize("codec", ["mpeg2video", "libx264"])
+@pytest.mark.parametrize("between", ["0", "2"])
+def test_a_codecs_data_without_a_container_state_the_rate(
+    tmp_path: Path, codec: str, rate: Fraction, between: str
+) -> None:
+    """FFmpeg takes 25 pictures a second for granted, and so the matte of such a video was of 25."""
+    path = tmp_path / "a.m2v"
+    form = {"mpeg2video": "mpeg2video", "libx264": "h264"}[codec]
+    with av.open(str(path), "w", format=form) as container:
+        stream: Any = container.add_stream(codec, rate=rate, options={"bf": between})
+        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p"
+        for number in range(9):
+            codes = np.rint(picture(number).pixels[..., :3] * 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(codes, "rgb24")))
+        container.mux(stream.encode(None))
+    with VideoReader(path) as read:
+        assert read.facts.rate == rate and read.facts.times == tuple(number / rate for number in range(9))
+        for number in (9, 2, 5):
+            # Two codecs at their usual quality: the pictures differ by more than that.
+            distances = [np.abs(read.read(number).rgb - picture(each).rgb).mean() for each in range(9)]
+            assert int(np.argmin(distances)) == number - 1
+
+
 def test_untagged_and_full_range_pictures(tmp_path: Path) -> None:
     """Without tags HD counts as BT.709; a full-range stream is not stretched again."""
     for range_, name in ((1, "limited.mkv"), (2, "full.mkv")):
