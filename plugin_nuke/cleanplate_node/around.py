@@ -7,13 +7,12 @@ fails ends it.
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Optional
 
 from matte_link.errors import LinkError
 
-from . import host, node_runs, preflight, range_plan
+from . import host, later, node_runs, preflight, range_plan
 from .node_runs import RunOutcome
 from .node_state import node_id, setting, summaries, tell, words_of
 from .plates import render_plates
@@ -48,6 +47,9 @@ class FramesAround:
 
     def go_on(self) -> None:
         """On the main thread: makes the next frame that has no result."""
+        if host.is_rendering():
+            self._later(_BUSY_S)
+            return
         while not self._ended:
             if not self._left or not host.exists(self._node):
                 self._end("")
@@ -97,9 +99,7 @@ class FramesAround:
             self._end(outcome.text)
 
     def _later(self, seconds: float) -> None:
-        timer = threading.Timer(seconds, host.on_main, (self.go_on,))
-        timer.daemon = True
-        timer.start()
+        later.after(seconds, host.on_main, self.go_on)
 
     def _so_far(self) -> str:
         return f"up to date, {self._made} done; around it {self._done} of {self._total}"

@@ -54,6 +54,18 @@ def _button(work: _Call) -> _Call:
     return cast(_Call, pressed)
 
 
+def _not_in_a_render(work: _Call) -> _Call:
+    """Decorates the function of a button that changes, renders or deletes something: Nuke may call it between two
+    frames of a render, perhaps of the node's own plates."""
+
+    @functools.wraps(work)
+    def pressed(node: host.Node) -> object:
+        _run().refuse_while_rendering()
+        return work(node)
+
+    return cast(_Call, pressed)
+
+
 def _show_trouble(node: host.Node, text: str, with_message: bool) -> None:
     with host.unnoticed():
         host.set_value(node, "status", text)
@@ -84,12 +96,14 @@ def _event(work: _Call) -> _Call:
 
 
 @_button
+@_not_in_a_render
 def process_frame(node: host.Node) -> object:
     """Makes the matte of the current frame, even if it has one, and then those of the frames around it."""
     return _run().process_frame(node)
 
 
 @_button
+@_not_in_a_render
 def process_range(node: host.Node) -> object:
     """Makes the mattes of the range that lack one."""
     run = _run()
@@ -103,6 +117,7 @@ def cancel(node: host.Node) -> None:
 
 
 @_button
+@_not_in_a_render
 def retry(node: host.Node) -> object:
     """Processes the frames again that failed."""
     return _run().retry(node)
@@ -117,6 +132,7 @@ def check_server(node: host.Node) -> None:
 
 
 @_button
+@_not_in_a_render
 def clear_cache(node: host.Node) -> None:
     """Deletes the node's results, after asking, but none that something else shows."""
     run = _run()
@@ -131,18 +147,21 @@ def clear_cache(node: host.Node) -> None:
 
 
 @_button
+@_not_in_a_render
 def add_key(node: host.Node) -> None:
     """Keeps the mended matte of the current frame, to learn from."""
     _run().learning.add_key(node)
 
 
 @_button
+@_not_in_a_render
 def remove_key(node: host.Node) -> None:
     """Forgets the mended matte of the current frame."""
     _run().learning.remove_key(node)
 
 
 @_button
+@_not_in_a_render
 def learn(node: host.Node) -> object:
     """Has the server learn the shot."""
     return _run().learning.learn(node)
@@ -208,7 +227,8 @@ def on_change() -> None:
         return
     node, run = host.this_node(), _run()
     if run.is_ours(node) and not run.running(node):
-        run.check(node)
+        if not host.is_rendering():
+            run.check(node)
         _resting.touch(host.full_name(node))
 
 
@@ -232,6 +252,9 @@ _resting = later.Rest(_REST_S, _came_to_rest)
 def _look(name: str) -> None:
     """On the main thread, outside of all events: the status follows what changed, and so does the result, where the
     artist wants that."""
+    if host.is_rendering():
+        _resting.touch(name)
+        return
     node, run = host.find(name), _run()
     if node is None or not run.is_ours(node) or run.running(node) or not run.look_again(node):
         return

@@ -13,7 +13,19 @@ from matte_link.comparison import BackgroundComparison
 from matte_link.errors import LinkError
 from matte_link.sequence import format_frames
 
-from . import arrivals, graph, host, learning, makers, manifest, preflight, range_plan, result_read, status_basis
+from . import (
+    arrivals,
+    graph,
+    host,
+    later,
+    learning,
+    makers,
+    manifest,
+    preflight,
+    range_plan,
+    result_read,
+    status_basis,
+)
 from .fingerprint import FrameKey
 from .makers import MakerComparison
 from .node_options import options_of
@@ -34,6 +46,8 @@ from .node_state import (
 )
 from .sources import NodeSources, SourceKeys, sources_of
 
+_WAIT_S = 0.5
+"""As long is waited before it is asked again whether Nuke still renders."""
 _KEYS = " keys"
 """What follows the name of a node where the files of its key frames are read; no node's name has a space."""
 UNCLEAR = (LinkError, KeyError, RuntimeError, OSError)
@@ -254,6 +268,9 @@ def _compared(name: str) -> None:
 
 
 def _check_again(name: str) -> None:
+    if host.is_rendering():
+        later.after(_WAIT_S, host.on_main, _check_again, name)
+        return
     node = host.find(name)
     if node is not None and is_ours(node) and not running(node):
         check(node, deep=False)

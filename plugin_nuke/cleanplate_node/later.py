@@ -9,6 +9,13 @@ from collections.abc import Callable
 _POLL_S = 0.02
 
 
+def after(seconds: float, call: Callable[..., object], *arguments: object) -> None:
+    """Calls ``call`` once that many seconds have passed, on a thread of its own."""
+    timer = threading.Timer(seconds, call, arguments)
+    timer.daemon = True
+    timer.start()
+
+
 class Rest:
     """Calls ``act`` with a key once :meth:`touch` was not called with that key for ``seconds``.
 

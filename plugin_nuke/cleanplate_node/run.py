@@ -43,7 +43,7 @@ from .node_state import (
     tell,
     words_of,
 )
-from .plates import render_plates
+from .plates import refuse_while_rendering, render_plates
 from .preflight import compare_makers_of, frames_of, preflight, server_words
 from .range_plan import Refused
 from .range_run import RangeRun
@@ -65,6 +65,7 @@ __all__ = [
     "ours",
     "process",
     "process_frame",
+    "refuse_while_rendering",
     "render_begins",
     "render_ended",
     "retry",

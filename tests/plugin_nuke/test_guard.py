@@ -314,3 +314,26 @@ def test_the_guard_names_the_frame_that_is_seen(bench: ContractBench, window: St
         with pytest.raises(RuntimeError, match=f"Cleanplate_Matte1: {words}"):
             bench.output(seen, frame)
     bench.output(seen, 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["[python {1-nuke.executing()}]", "![python nuke.executing()]", "1-[python {not nuke.executing()}]"]
+)
+def test_a_node_that_is_on_in_renders_only(text: str, bench: ContractBench, window: State) -> None:
+    """Artists have slow nodes off while they work. Plates are rendered with them, and so is the guarded render."""
+    shot = bench.shot((1,))
+    grade = behind("Grade", bench.read(shot / "plate.%04d.exr", 1, 1), black=0.25)
+    grade["disable"].setExpression(text)
+    node = bench.node_on(grade, bench.read(shot / "clean.exr", 1, 1), guard=True)
+    assert press(window, bench, node) == "up to date, 1 done"
+    bench.output(node, 1)
+    host.set_value(grade, "black", 0.5)
+    with pytest.raises(RuntimeError, match="stale"):
+        bench.output(node, 1)
+    press(window, bench, node)
+    bench.output(node, 1)
+    grade["disable"].setExpression(f"({text}) * 0 + Other.black")
+    host.create("Grade", name="Other")
+    press(window, bench, node)
+    host.set_value(host.find("Other") or node, "black", 1.0)
+    assert freshness.check(node).text.startswith("stale")

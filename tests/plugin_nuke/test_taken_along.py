@@ -334,6 +334,23 @@ def test_a_node_of_a_toolset_shows_no_matte_of_another_shot(
     bench.output(came, 1)
 
 
+def test_a_copy_with_settings_that_the_original_had_shows_those(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot(FRAMES), 1, 3)
+    press(window, bench, node)
+    first = bench.shown(node)
+    host.set_value(node, "erode", 1.0)
+    press(window, bench, node)
+    toolset = as_toolset(bench, node)
+    host.select_nothing()
+    came = nuke.nodePaste(toolset)
+    assert came is not None and bench.shown(came) == bench.shown(node) != first
+    host.set_value(came, "erode", 0.0)
+    for index in range(2):
+        host.connect(came, index, node.input(index))
+    freshness.look_again(came)
+    assert bench.shown(came) == first and freshness.check(came).usable
+
+
 def test_a_copy_before_the_same_plate_shows_what_its_original_shows(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot(FRAMES), 1, 3)
     press(window, bench, node)

@@ -23,6 +23,13 @@ class HostBusy(Exception):
     """Nuke is rendering something else."""
 
 
+def is_rendering() -> bool:
+    """Whether Nuke renders something now. It looks at its events between frames, so whatever was queued for the
+    main thread may come in the middle of a render; so may a button. Expressions may have other values there
+    (``[python nuke.executing()]``)."""
+    return bool(nuke.executing())
+
+
 def render(writes: Sequence[Node], ranges: Ranges, view: str) -> None:
     """Renders some Writes, on the main thread. Raises RenderCancelled, HostBusy, or RuntimeError with Nuke's words
     or those of a studio's own callback, which may raise anything."""

@@ -26,6 +26,8 @@ _HOLD_CURVES = frozenset(
     ]
 )
 """Knobs with curves inside, each of which may be an expression (``AnimCurve.expressionString``)."""
+_ASKS_FOR_RENDER = re.compile(r"\A[\s{}()\[\]!\d\"-]*python[\s{}\d-]*(?:not )?nuke\.executing\(\)[\s{}()\[\]\"]*\Z")
+"""As of nodes that are off while the artist works: ``[python {1-nuke.executing()}]``."""
 _VALUES = ("value", "numvalue")
 _CODE = ("python", "exec")
 _FRAME_OR_VIEW = ("#", "%")
@@ -48,6 +50,11 @@ class EvaluatedText:
             return [str(self._knob.evaluate())]
         except RuntimeError:
             return [None]
+
+
+def asks_for_render(text: str) -> bool:
+    """Whether a knob's expression, as a .nk file has it, is on in renders only, or off."""
+    return _ASKS_FOR_RENDER.search(text.replace("\\", "")) is not None
 
 
 def texts_that_run(node: Node, counted: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from .node import Node, changed_knobs, identity, input_of, reads_an_old_copy
 from .read_files import files_of
 from .scopes import scope_around, seen_scopes
 from .script import views
-from .texts import EvaluatedText, is_same_on_every_frame, linked_paths, named_knob, texts_that_run
+from .texts import EvaluatedText, asks_for_render, is_same_on_every_frame, linked_paths, named_knob, texts_that_run
 from .unseen import reads_render, seen_nodes
 from .walk import inputs_of, outputs_of, visited
 
@@ -239,7 +239,12 @@ def _names_variable(text: str, scopes: Collection[GraphScope]) -> bool:
 
 
 def _driven(node: Node, counted: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    return tuple(name for name, value in counted if value.startswith("{") and _has_expression(node, name))
+    """Not those that only ask whether Nuke renders: their text counts, since plates are always rendered."""
+    return tuple(
+        name
+        for name, value in counted
+        if value.startswith("{") and not asks_for_render(value) and _has_expression(node, name)
+    )
 
 
 def _has_expression(node: Node, name: str) -> bool:

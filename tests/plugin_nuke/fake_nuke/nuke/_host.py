@@ -217,9 +217,15 @@ def delete(n: Node) -> None:
     parent._nodes.remove(n)
     for other in parent._nodes:
         other._inputs = [None if one is n else one for one in other._inputs]
-    for one in (n, *(n._nodes if isinstance(n, Group) else ())):
-        one._gone = True
+    _gone(n)
     state.edited()
+
+
+def _gone(node: Node) -> None:
+    """With all that is in it, at any depth. No document says that those get an onDestroy, too."""
+    node._gone = True
+    for one in node._nodes if isinstance(node, Group) else ():
+        _gone(one)
 
 
 def nodePaste(s: str) -> Node | None:
@@ -313,6 +319,12 @@ def executeMultiple(
     if any(len(one) != 3 for one in ranges):
         raise TypeError("a range is a first frame, a last frame and a step")
     execute_multiple(nodes, ranges, views)
+
+
+def executing(f: float | None = None) -> bool:
+    """Whether something is rendered now."""
+    state.on_main_only("executing")
+    return "execute" in state.busy
 
 
 def cancel() -> None:

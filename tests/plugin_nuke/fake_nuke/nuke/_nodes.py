@@ -978,6 +978,7 @@ def execute_multiple(nodes: Sequence[Node], ranges: Sequence[tuple[int, int, int
             for frame in range(first, last + 1, step):
                 state.frame = frame
                 _execute_frame(writes, frame, views)
+                state.run_queued()
         for write in writes:
             # As Nuke counts: a Write's hash is another one after every render.
             write._knobs["version"]._value += 1

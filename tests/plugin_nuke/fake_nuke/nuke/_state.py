@@ -173,12 +173,18 @@ class State:
         self.on_main_only("process_events")
         if not self.gui:
             return 0
+        count = self.run_queued()
+        self._update_ui()
+        return count
+
+    def run_queued(self) -> int:
+        """What was queued for the main thread. A render's progress bar has Nuke look at its events between frames,
+        so such a call may come in the middle of one."""
         count = 0
-        while self.queue:
+        while self.gui and self.queue:
             call, args, kwargs = self.queue.popleft()
             call(*args, **kwargs)
             count += 1
-        self._update_ui()
         return count
 
     def _update_ui(self) -> None:

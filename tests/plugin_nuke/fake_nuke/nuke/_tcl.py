@@ -132,5 +132,6 @@ def run_command(words: list[str], look_up: Callable[[str], str], exists: Callabl
     if words[0] == "python" and len(words) == 2:
         import nuke
 
-        return str(eval(words[1], {"nuke": nuke}))
+        found = eval(words[1], {"nuke": nuke})
+        return str(int(found) if isinstance(found, bool) else found)
     raise TclError(f'invalid command name "{words[0]}"')
