@@ -137,6 +137,8 @@ def _serve_background(scene: Any) -> None:
 def _make_fresh(scene: Any, node: Any, frame: int) -> None:
     plan = planning.refresh(scene, node)
     put_again.settle(plan, frame)
+    if plan.is_fresh(frame) or plan.is_uncertain(frame) or plan.stands(frame):
+        _need_shown(node, plan)
     if plan.is_fresh(frame):
         return
     if plan.is_uncertain(frame):
@@ -150,11 +152,10 @@ def _make_fresh(scene: Any, node: Any, frame: int) -> None:
         raise NodeError(plan.problem)
     try:
         plan.prepare()
+        plan.set_aside(frame)
     except OSError as error:
         raise NodeError(planning.unusable_folder(plan, error)) from None
-    if not planning.shows(node, plan):
-        raise _not_shown(node)
-    plan.set_aside(frame)
+    _need_shown(node, plan)
     if plan.needs_rendering:
         frames = _unsolved(plan, scene, frame)
         raise NodeError(
@@ -168,11 +169,17 @@ def _make_fresh(scene: Any, node: Any, frame: int) -> None:
         print(f"Cleanplate: {node.name}: frame {frame}: {warning}", file=sys.stderr, flush=True)
 
 
-def _not_shown(node: Any) -> NodeError:
-    library = node.node_tree.library
-    if library is None:
-        return NodeError("it was changed while it was being rendered.", "Render it again.")
-    return NodeError("it was linked before it had results.", f"Solve it in {library.filepath}, and save that file.")
+def _need_shown(node: Any, plan: SolvePlan) -> None:
+    """Raises ``NodeError`` where the node does not play the plan's results."""
+    if planning.shows(node, plan):
+        return
+    library, error = node.node_tree.library, runtime.state(plan.node_id).error
+    if library is not None:
+        raise NodeError(
+            "it was linked before it had results.", f"Solve it in {library.filepath}, and save that file."
+        )
+    # The folder of its results cannot be written.
+    raise NodeError(error) if error else NodeError("it was changed while it was rendered.", "Render it again.")
 
 
 def _unsolved(plan: SolvePlan, scene: Any, frame: int) -> str:
@@ -224,6 +231,8 @@ def _make_ready(scene: Any) -> None:
         state.error = ""
         try:
             plan = planning.refresh(scene_of(node.id_data, scene), node)
+            if state.error and not plan.problem:
+                _need_shown(node, plan)
         except NodeError as error:
             plan = planning.without_scene(node, error)
         plans.append(plan)

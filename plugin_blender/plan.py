@@ -251,6 +251,13 @@ class SolvePlan:
         """Whether there is a result of the present settings whose inputs are only not here to be compared."""
         return not self.problem and bool(self.missing_input(frame)) and self.is_stamped(self.result(frame))
 
+    def is_of_others(self, frame: int) -> bool:
+        """Whether the frame's result was made from other pictures than those of now, as far as is known."""
+        result = self.result(frame)
+        facts = known_facts(result)
+        is_same_stamp = facts.stamp == self.stamp(frame)
+        return touched.verdict(str(result), facts, self.seen(frame), have_same_times=is_same_stamp) == OTHER
+
     def check(self, frames: Sequence[int]) -> None:
         """Raises ``NodeError`` where some of the frames cannot be solved."""
         if self.problem:

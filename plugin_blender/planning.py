@@ -137,22 +137,31 @@ def _learning_came_along(node: Any, plan: SolvePlan, state: runtime.NodeState) -
 
 
 def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState, outdated: Sequence[int]) -> None:
-    """Has the node play the plan's results, without those that are ``outdated``."""
+    """Has the node play the plan's results, without those that are ``outdated``; nothing where an outdated one can
+    neither be moved out of its sight nor the folder of present ones be made."""
     if copies.remember_former(node, plan):
         state.looked_back.clear()
-    with folder_errors_in(plan, state):
-        for frame in outdated:
-            # Another Blender may have solved it from a newer picture, which is not known here yet.
-            plan.look_again(frame)
-            plan.set_aside(frame)
-            runtime.mark_changed()
-        if plan.problem:
+    try:
+        _play(node, plan, state, outdated)
+    except OSError as error:
+        state.error = unusable_folder(plan, error)
+        if not shows(node, plan) or any(plan.is_of_others(frame) for frame in outdated):
             graph.show_nothing(node)
-            sessions.unmark(plan.node_id)
-        elif take_along(node, plan, state) or outdated or not shows(node, plan) or _has_unseen(node, plan, state):
-            _leave(node, plan)
-            _show(node, plan, state)
     _label(node, describe(state))
+
+
+def _play(node: Any, plan: SolvePlan, state: runtime.NodeState, outdated: Sequence[int]) -> None:
+    for frame in outdated:
+        # Another Blender may have solved it from a newer picture, which is not known here yet.
+        plan.look_again(frame)
+        plan.set_aside(frame)
+        runtime.mark_changed()
+    if plan.problem:
+        graph.show_nothing(node)
+        sessions.unmark(plan.node_id)
+    elif take_along(node, plan, state) or outdated or not shows(node, plan) or _has_unseen(node, plan, state):
+        _leave(node, plan)
+        _show(node, plan, state)
 
 
 def take_along(node: Any, plan: SolvePlan, state: runtime.NodeState) -> bool:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import resource
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ def case(place: Path) -> None:
     full(scene, node)
     gone(place, scene, node)
     gone_before_a_render(place, scene, node)
+    read_only(place, scene, node)
     of_rendered_inputs(scene, tree, node)
 
 
@@ -119,6 +121,78 @@ def gone_before_a_render(place: Path, scene: Any, node: Any) -> None:
             assert "Not a directory" in str(error), error
         else:
             raise AssertionError("the render goes on without results")
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Part(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+@contextlib.contextmanager
+def without_rights(folder: Path) -> Iterator[None]:
+    """Nothing in the folder can be written, by root neither."""
+    library, header, parts = ctypes.CDLL(None), _Header(0x20080522, 0), (_Part * 2)()
+    library.capget(ctypes.byref(header), parts)
+    before = parts[0].effective
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    for path in folders:
+        path.chmod(0o555)
+    # Without CAP_DAC_OVERRIDE.
+    parts[0].effective = before & ~2
+    assert not library.capset(ctypes.byref(header), parts)
+    try:
+        yield
+    finally:
+        parts[0].effective = before
+        library.capset(ctypes.byref(header), parts)
+        for path in folders:
+            path.chmod(0o755)
+
+
+def read_only(place: Path, scene: Any, node: Any) -> None:
+    """Where an old result cannot be moved out of the node's sight, or the folder of other settings cannot be made,
+    the node shows nothing: no old matte for a new picture, nor for new settings."""
+    from plugin_blender.matte_link.errors import LinkError
+
+    from plugin_blender import graph, handlers, runtime
+
+    assert not stage.error_of(bpy.ops.cleanplate.solve_range)
+    plate = place / "plate.0003.exr"
+    first = plate.read_bytes()
+    words = f"The results folder {state(scene, node).plan.folder} cannot be used: Permission denied."
+    with without_rights(place / "cleanplate"):
+        found = state(scene, node)
+        assert not found.error and found.counts.fresh == (1, 2, 3, 4), found
+        assert stage.shown_alpha(scene, 3) > 0.9
+        for change, back, fresh in (
+            (lambda: setattr(node.matte, "erode", 2.0), lambda: setattr(node.matte, "erode", 0.0), ()),
+            (lambda: plate.write_bytes(first + b"0"), lambda: None, (1, 2, 4)),
+        ):
+            assert state(scene, node) and graph.shown_file(node)
+            change()
+            found = state(scene, node)
+            assert found.counts.fresh == fresh and found.error == words, found
+            assert not graph.shown_file(node) and stage.shown_alpha(scene, 3) == 0.0
+            for frame in (2, 3):
+                try:
+                    handlers._make_fresh(scene, node, frame)
+                except LinkError as refused:
+                    assert str(refused) == words, refused
+                else:
+                    raise AssertionError(f"frame {frame} is rendered without its matte")
+            handlers._make_ready(scene)
+            assert runtime.render.serve(2), "a render in a window says nothing"
+            assert runtime.render.sentences() == [f"Rendered without a matte: frame 2. {words}"]
+            runtime.render = None
+            back()
+    found = state(scene, node)
+    assert found.counts.fresh == (1, 2, 4) and graph.shown_file(node), found
+    assert stage.shown_alpha(scene, 2) > 0.9 and stage.shown_alpha(scene, 3) == 0.0
+    plate.write_bytes(first)
+    assert not stage.error_of(bpy.ops.cleanplate.solve_range)
 
 
 def of_rendered_inputs(scene: Any, tree: Any, node: Any) -> None:
