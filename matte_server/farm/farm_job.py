@@ -28,6 +28,7 @@ from ..worker.gpu_claim import FREE
 _LONGEST_NAME = 128
 """Characters of a job's name, by the Open Job Description."""
 FRAMES = "<frames>"
+"""One word, ``--frames=RANGE``: a range of negative frames begins with a dash."""
 CLEANPLATE = "<cleanplate>"
 HOST = "<host>"
 FILE_OPTIONS = {"weights": "Weights", "ocio_config": "OcioConfig"}
@@ -118,7 +119,7 @@ def shot_job(order: ShotOrder, shot: Shot, name: str) -> FarmJob:
     for argument in SHOT_ARGUMENTS:
         if argument.on_farm and argument.name != "frames":
             words += task_words(argument, getattr(order, argument.name))
-    words += ["--frames", FRAMES]
+    words.append(FRAMES)
     options = dict(shot.options.to_dict())
     files = [name for name in FILE_OPTIONS if _is_file(options.get(name, ""))]
     for name in files:
@@ -205,7 +206,6 @@ def nuke_job(script: str, node: str, frames: str, plugin: str, host: str, name: 
         "-t",
         _host_word("Bake", bake, "bake.py of the Cleanplate plugin for Nuke."),
         _host_word("Script", _input(script), "The Nuke script."),
-        "--frames",
         FRAMES,
         # Last, because Nuke keeps a last word that is a number or a frame range for itself.
         "--node",
@@ -227,7 +227,6 @@ def blender_job(scene: str, frames: str, plugin: str, host: str, name: str) -> F
         "--python",
         _host_word("Solve", solve, "solve_headless.py of the Cleanplate plugin for Blender."),
         "--",
-        "--frames",
         FRAMES,
     )
     inputs = (_input(scene), solve)

@@ -34,7 +34,7 @@ def outline(job: FarmJob, plan: FarmPlan) -> Mapping[str, Any]:
 
 
 def _layer(name: str, job: FarmJob, plan: FarmPlan, words: Sequence[Word]) -> dict[str, Any]:
-    filled = {FRAMES: _CHUNK, CLEANPLATE: plan.cleanplate, HOST: job.host}
+    filled = {FRAMES: f"--frames={_CHUNK}", CLEANPLATE: plan.cleanplate, HOST: job.host}
     texts = [word.before + word.text if isinstance(word, PathWord) else filled.get(word, word) for word in words]
     layer: dict[str, Any] = {
         "module": "outline.modules.shell.Shell",

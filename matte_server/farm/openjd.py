@@ -197,7 +197,11 @@ def _action(words: list[str]) -> Document:
     }
 
 
-_PLACEHOLDERS = {FRAMES: "{{Task.Param.Frame}}", CLEANPLATE: "{{Param.Cleanplate}}", HOST: "{{Param.Host}}"}
+_PLACEHOLDERS = {
+    FRAMES: "--frames={{Task.Param.Frame}}",
+    CLEANPLATE: "{{Param.Cleanplate}}",
+    HOST: "{{Param.Host}}",
+}
 
 
 def _template_text(word: str | PathWord) -> str:

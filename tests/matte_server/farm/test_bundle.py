@@ -152,13 +152,13 @@ def test_the_nuke_bundle_runs_the_bake(hosts: Path) -> None:
     job = nuke_job(str(hosts / "shot.nk"), "Cleanplate1", "1-20", str(hosts), "nuke", "bake")
     action = openjd.template(job, FarmPlan())["steps"][0]["script"]["actions"]["onRun"]
     assert [action["command"], *action["args"]] == [
-        "{{Param.Host}}", "-t", "{{Param.Bake}}", "{{Param.Script}}", "--frames",
-        "{{Task.Param.Frame}}", "--node", "Cleanplate1",
+        "{{Param.Host}}", "-t", "{{Param.Bake}}", "{{Param.Script}}", "--frames={{Task.Param.Frame}}",
+        "--node", "Cleanplate1",
     ]  # fmt: skip
     command = opencue.outline(job, FarmPlan(chunk=5))["layers"][0]["command"]
     assert shlex.split(command) == [
-        "nuke", "-t", str(hosts / "cleanplate_node/bake.py"), str(hosts / "shot.nk"), "--frames",
-        "#FRAMESPEC#", "--node", "Cleanplate1",
+        "nuke", "-t", str(hosts / "cleanplate_node/bake.py"), str(hosts / "shot.nk"),
+        "--frames=#FRAMESPEC#", "--node", "Cleanplate1",
     ]  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def test_the_blender_bundle_runs_the_solve(hosts: Path) -> None:
     action = openjd.template(job, FarmPlan())["steps"][0]["script"]["actions"]["onRun"]
     assert [action["command"], *action["args"]] == [
         "{{Param.Host}}", "-b", "{{Param.Scene}}", "--python-exit-code", "1", "--python", "{{Param.Solve}}", "--",
-        "--frames", "{{Task.Param.Frame}}",
+        "--frames={{Task.Param.Frame}}",
     ]  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def test_only_workers_with_a_gpu(hosts: Path) -> None:
 def test_frames_with_gaps_go_to_opencue_in_chunks_too() -> None:
     job = FarmJob(name="w", frames=(1, 2, 5), command=("true", "<frames>"))
     layer = opencue.outline(job, FarmPlan(chunk=10))["layers"][0]
-    assert (layer["range"], layer["chunk"], layer["command"]) == ("1-2,5", 10, "true '#FRAMESPEC#'")
+    assert (layer["range"], layer["chunk"], layer["command"]) == ("1-2,5", 10, "true '--frames=#FRAMESPEC#'")
 
 
 def test_a_shared_server_reaches_the_chunks(bundle: Callable[..., Path]) -> None:

@@ -65,7 +65,7 @@ def on_worker(order: ShotOrder, worker: Path, frames: str) -> Shot:
     for name in job.inputs:
         copy(name, worker)
     words = ("".join(text_of(word).split(f"{folder}/")) for word in job.command[1:])
-    task = parser().parse_args([frames if word == FRAMES else word for word in words])
+    task = parser().parse_args([f"--frames={frames}" if word == FRAMES else word for word in words])
     found = order_from(task, order.options)
     names: dict[str, Any] = {name: str(worker / getattr(found, name)) for name in ("plate", "clean", "output")}
     return replace(found, **names).plan()
