@@ -41,8 +41,8 @@ _UNMARKED_BY_THREADS = ("h264",)
 """Codecs of whose pictures FFmpeg marks no damage where several threads decode one."""
 _SOUGHT_BY_DECODING_TIME = ("mpegts", "mpeg")
 """Formats in which FFmpeg seeks a packet of any kind by the time at which it is decoded, not a key frame."""
-_WITHOUT_TIMES = ("mpegvideo", "m4v", "h264", "hevc")
-"""Formats that hold nothing but a codec's data: FFmpeg invents times, of 25 pictures a second."""
+_OF_CODECS = ("mpegvideo", "m4v", "h264", "hevc")
+"""Formats that hold nothing but a codec's data, of which FFmpeg says that they have 25 pictures a second."""
 _LATEST = 1 << 62
 
 
@@ -70,8 +70,7 @@ class VideoDecoder:
             # The packets were read to the end; the first picture is sought like any other.
             self.pts = found.pts
             self._keys = found.keys if self.container.format.name in _SOUGHT_BY_DECODING_TIME else ()
-            is_broken = found.is_broken or self.container.format.name in _WITHOUT_TIMES
-            if is_broken or (found.is_doubtful and self._is_out_of_order()):
+            if found.is_broken or (found.is_doubtful and self._is_out_of_order()):
                 self._is_counted = True
                 self.pts = self._counted()
             if not self.pts:
@@ -272,7 +271,7 @@ def opened(path: Path) -> Any:
 def stated_rate(stream: Any) -> Fraction:
     """Frames a second as the container states them, rounded or not; those that its data state, where it holds
     nothing else."""
-    of_codec = stream.codec_context.framerate if stream.container.format.name in _WITHOUT_TIMES else None
+    of_codec = stream.codec_context.framerate if stream.container.format.name in _OF_CODECS else None
     return Fraction(of_codec or stream.average_rate or stream.guessed_rate or _DEFAULT_RATE)
 
 
