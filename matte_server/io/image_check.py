@@ -66,8 +66,10 @@ def ends_unwritten(path: Path, head: bytes) -> bool:
     with path.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
         tail = file.read()
-    written = tail.rstrip(b"\0")
-    return len(tail) - len(written) >= _ZEROS and not written.endswith(_END_OF_JPEG)
+    if not tail.endswith(bytes(_ZEROS)):
+        return False
+    written = tail.rstrip(b"\0") or path.read_bytes().rstrip(b"\0")
+    return not written.endswith(_END_OF_JPEG)
 
 
 def _chunks_are_chained(path: Path) -> bool | None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from matte_server.errors import MatteError
 from matte_server.io import exr
+from matte_server.io.exr_header import RawAttribute, decoded_string_vector
 from tests.matte_server import colour_formulas as formulas
 from tests.matte_server import picture_files as files
 
@@ -166,3 +167,17 @@ def test_a_wrong_count_of_chunks_stops_nobody(tmp_path: Path) -> None:
     files.exr(tmp_path / "a.exr", PLANES, {"chunkCount": ("int", struct.pack("<i", 99))})
     image = exr.read_image(tmp_path / "a.exr")
     assert np.array_equal(image.rgb, np.dstack([PLANES[name] for name in "RGB"]))
+
+
+@pytest.mark.parametrize(
+    ("data", "texts"),
+    [
+        (struct.pack("<i", 2) + b"ab" + struct.pack("<i", 0), ("ab", "")),
+        (struct.pack("<i", 2) + b"ab" + struct.pack("<i", -4) + b"abcd", ("ab",)),
+        (struct.pack("<i", 9) + b"cut", ("cut",)),
+        (b"\0\0", ()),
+    ],
+)
+def test_a_damaged_list_of_texts_ends(data: bytes, texts: tuple[str, ...]) -> None:
+    """One of them may say that it is shorter than nothing."""
+    assert decoded_string_vector(RawAttribute(type="stringvector", data=data)) == texts

@@ -12,6 +12,7 @@ import pytest
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.io import exr
+from matte_server.io.image_check import ends_unwritten
 from tests.small_disk import python_beside_a_small_disk
 
 FORMATS = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dpx", ".tga")
@@ -115,3 +116,15 @@ def test_on_a_disk_that_lacks_a_page_there_is_no_file_and_one_sentence(tmp_path:
     for suffix in FORMATS:
         refusal = f"cannot_write: {small}/a{suffix} cannot be written: No space left on device."
         assert found[suffix] == [["written", [f"a{suffix}"]], *[[refusal, []]] * 3], suffix
+
+
+@pytest.mark.parametrize(("zeros", "is_unwritten"), [(63, False), (64, True), (1 << 16, True)])
+def test_zeros_at_the_end_of_a_compressed_still(tmp_path: Path, zeros: int, is_unwritten: bool) -> None:
+    """A page of the disk that was never written is longer; few zeros may be a program's padding."""
+    path = tmp_path / "a.jp2"
+    for head, end in ((b"\xff\xd8\xff", b"\xff\xd9"), (b"\xff\x4f\xff\x51", b"data")):
+        path.write_bytes(head + b"data" + end + bytes(zeros))
+        # A JPEG says itself where it ends.
+        assert ends_unwritten(path, head) is (is_unwritten and end != b"\xff\xd9")
+    path.write_bytes(b"BM" + bytes(zeros))
+    assert not ends_unwritten(path, b"BM")

@@ -61,3 +61,18 @@ def test_colour_that_was_multiplied_by_alpha(
     # float32: the quotient of two rounded numbers.
     assert np.allclose(found.pixels[known][:, :3], want, atol=1e-6)
     assert np.allclose(found.pixels[..., 3], ALPHA / 255, atol=1e-6)
+
+
+def test_ycc_is_read_as_rgb(tmp_path: Path) -> None:
+    """The colourspace 18 (ISO 15444-1, I.5.3.3): Y, Cb and Cr of the whole range, by the numbers of BT.601."""
+    path = tmp_path / "a.jp2"
+    ycc = np.random.default_rng(5).integers(90, 166, (6, 5, 3)).astype(np.uint8)
+    PillowImage.fromarray(ycc).save(path)
+    data = bytearray(path.read_bytes())
+    assert data[data.index(b"colr") + 10] == 16  # sRGB
+    data[data.index(b"colr") + 10] = 18
+    path.write_bytes(data)
+    luma, cb, cr = (ycc[..., at] - offset for at, offset in enumerate((0.0, 128.0, 128.0)))
+    want = np.stack([luma + 1.402 * cr, luma - 0.344136 * cb - 0.714136 * cr, luma + 1.772 * cb], -1)
+    # OpenJPEG rounds down: once, and green twice.
+    assert np.abs(exr.read_image(path).pixels * 255 - want).max() < 2.0

@@ -62,3 +62,15 @@ def test_primaries_of_another_count_are_none(tmp_path: Path) -> None:
     tags = [(319, 5, 5, rationals(P3_D65[:5]), True), (318, 5, 2, rationals(P3_D65[6:]), True)]
     tifffile.imwrite(path, CODES, photometric="rgb", extratags=tags)
     assert chromaticities_of(path) == ()
+
+
+def test_a_white_point_that_is_divided_by_nothing_is_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    write(path)
+    data = path.read_bytes()
+    white = np.array(rationals(P3_D65[6:]), "<u4").tobytes()
+    assert data.count(white) == 1
+    path.write_bytes(data.replace(white, white[:4] + bytes(4) + white[8:]))
+    assert chromaticities_of(path) == ()
+    (warning,) = exr.read_image(path).colour_warnings
+    assert warning == "The tag PrimaryChromaticities names impossible primaries and was ignored."

@@ -16,6 +16,7 @@ from matte_server.core.image import Image
 from matte_server.errors import MatteError
 from matte_server.io.ffv1 import checksums_are_right
 from matte_server.io.media import VideoReader
+from matte_server.io.video_container import is_cut
 from matte_server.io.video_damage import KnownDamage
 from tests.matte_server.video_files import numbered
 
@@ -232,3 +233,52 @@ def test_rounded_times_say_nothing_of_holes(step: int, is_said: bool) -> None:
     """A step of four units, each wrong by up to one, may be one of two or of six."""
     times = [step * at for at in range(60) if at != 30]
     assert holes(times, 1) == ([30] if is_said else [])
+
+
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_an_mxf_that_is_cut_where_its_footer_begins(tmp_path: Path, beyond: int) -> None:
+    path = tmp_path / "a.mxf"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for picture in numbered(COUNT, 64, 96):
+            pixels = np.rint(picture * 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(stream.encode(None))
+    data = path.read_bytes()
+    assert not is_cut(path, "mxf")
+    # The key of a closed and complete footer (SMPTE ST 377-1, 7.4).
+    footer = data.rindex(bytes.fromhex("060e2b34020501010d01020101040400"))
+    path.write_bytes(data[: footer + beyond])
+    assert is_cut(path, "mxf") is (beyond <= 0)
+
+
+@pytest.mark.parametrize("is_broadcast", [False, True])
+def test_an_asf_that_is_cut(tmp_path: Path, is_broadcast: bool) -> None:
+    """The size that a broadcast states counts for nothing (Advanced Systems Format, 3.2)."""
+    path = tmp_path / "a.wmv"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("wmv2", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for picture in numbered(COUNT, 64, 96):
+            pixels = np.rint(picture * 255).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(stream.encode(None))
+    data = bytearray(path.read_bytes())
+    properties = data.index(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
+    # Behind the identifier: sizes of the object, the file's identifier, eight numbers; then the flags.
+    data[properties + 88] = data[properties + 88] & ~1 | is_broadcast
+    path.write_bytes(data)
+    assert not is_cut(path, "asf")
+    path.write_bytes(data[:-1])
+    assert is_cut(path, "asf") is not is_broadcast
+
+
+def test_pictures_before_the_first_key_frame_are_none(tmp_path: Path) -> None:
+    """As in a recording that began in the middle of a broadcast; they could not be decoded."""
+    path = encoded(tmp_path / "hevc.ts")
+    keys = [number for number, packet in enumerate(packets(path)) if packet.is_key]
+    assert keys[0] == 0 and len(keys) > 1
+    found = pictures(without(path, {0}))
+    assert len(found) == COUNT - keys[1]
+    assert all(isinstance(each, Image) and each.warnings == () for each in found.values())
