@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from matte_link.messages import PartStored, Stored, StorePart
-from matte_link.wire import DEFAULT_LIMITS
+from matte_link.wire import DEFAULT_LIMITS, mebibytes
 
 from ..errors import MatteError
 from .fair_queue import Client
@@ -75,10 +75,10 @@ class PartialUploads:
         return PartStored(id=part.id, digest=part.digest, received=upload.received if upload else 0)
 
     def _check_size(self, part: StorePart) -> None:
-        if part.size > DEFAULT_LIMITS.blob:
+        size, most = part.size, DEFAULT_LIMITS.blob
+        if size > most:
             raise MatteError(
-                "too_large",
-                f"The picture has {part.size >> 20} MiB; no more than {DEFAULT_LIMITS.blob >> 20} MiB can be sent.",
+                "too_large", f"The picture has {mebibytes(size)} MiB; no more than {most >> 20} MiB can be sent."
             )
         self._store.check_size(part.size)
 

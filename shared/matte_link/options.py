@@ -30,6 +30,10 @@ _ITS_INPUT_IS_THE_LAYER = {
 _ONE_LAYER = {"blender": "the node's sockets are matte, confidence and shadow"}
 
 
+class UnknownOption(ValueError):
+    """This version has no such option; a later one may have it."""
+
+
 @dataclass(frozen=True)
 class MatteOptions:
     """The settings of one matte. Raises ``ValueError`` with the name of the option that is not valid."""
@@ -313,12 +317,12 @@ class MatteOptions:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> MatteOptions:
-        """The inverse of :meth:`to_dict`. Raises ``ValueError`` for an unknown option or a value that is not
+        """The inverse of :meth:`to_dict`. Raises :class:`UnknownOption`, and ``ValueError`` for a value that is not
         valid."""
         known = {spec.name for spec in option_specs()}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise ValueError(
+            raise UnknownOption(
                 f"unknown option {', '.join(map(repr, unknown))}; this version knows {', '.join(sorted(known))}."
             )
         return MatteOptions(**dict(values))

@@ -53,7 +53,7 @@ from .messages import (
     StorePart,
     check_id,
 )
-from .options import MatteOptions
+from .options import MatteOptions, UnknownOption
 from .plain_text import MappingLimits, check_mapping, check_text
 
 WIRE_VERSION = 1
@@ -104,6 +104,13 @@ _MAPPING_LIMITS = MappingLimits(text=1 << 20)
 """A status has more text than what a host may send; see :mod:`matte_link.messages`."""
 
 
+_SAME_VERSION = "Install the same version of Cleanplate on both sides."
+
+
+class _UnknownWord(ValueError):
+    """A message has a type or a field that this version does not know, as one of a later version may."""
+
+
 class WireError(ProtocolError):
     """What arrived is not a valid message. ``request_id`` is the id in its header, or empty if that is
     unreadable."""
@@ -122,6 +129,11 @@ def encode(message: Message) -> list[Blob]:
     return [MAGIC, text.encode("utf-8", "surrogatepass"), *blobs]
 
 
+def mebibytes(size: int) -> int:
+    """A size in bytes as people are told of it: rounded up, so that what exceeds a limit is more than that."""
+    return -(-size >> 20)
+
+
 def too_large(pictures: Iterable[Source]) -> Optional[Failure]:
     """Why pictures cannot be sent together, before any of their bytes are; None where they can. The failure's id is
     empty."""
@@ -134,7 +146,7 @@ def too_large(pictures: Iterable[Source]) -> Optional[Failure]:
     return Failure(
         id="",
         code="too_large",
-        message=f"{name} has {largest >> 20} MiB; no more than {DEFAULT_LIMITS.blob >> 20} MiB can be sent.",
+        message=f"{name} has {mebibytes(largest)} MiB; no more than {DEFAULT_LIMITS.blob >> 20} MiB can be sent.",
         hint="Leave out channels that are not needed, or name the file by its path on a disk that is shared.",
     )
 
@@ -148,7 +160,8 @@ def decode(parts: Sequence[Blob], limits: WireLimits = DEFAULT_LIMITS) -> Messag
     try:
         return _message(header, _Blobs(parts[2:]))
     except (ValueError, TypeError, KeyError, ArithmeticError) as error:
-        raise WireError(f"The message is malformed: {_sentence(error)}", "", request_id) from None
+        hint = _SAME_VERSION if isinstance(error, (_UnknownWord, UnknownOption)) else ""
+        raise WireError(f"The message is malformed: {_sentence(error)}", hint, request_id) from None
 
 
 def _id_of(header: Mapping[str, Any]) -> str:
@@ -187,7 +200,7 @@ def _check_magic(magic: bytes) -> None:
         theirs = magic[len(_FAMILY) :].decode()
         raise WireError(
             f"The other side speaks wire version {theirs}, this one speaks {WIRE_VERSION}.",
-            "Install the same version of Cleanplate on both sides.",
+            _SAME_VERSION,
         )
     raise _not_ours()
 
@@ -239,7 +252,7 @@ class _Blobs:
 def _message(header: dict[str, Any], blobs: _Blobs) -> Message:
     kind = _TYPES.get(_text(header.pop("type"), blobs))
     if kind is None:
-        raise ValueError("its type is unknown.")
+        raise _UnknownWord("its type is unknown.")
     message = _built(kind, header, blobs)
     blobs.check_all_taken()
     return cast(Message, message)
@@ -265,7 +278,7 @@ def _built(kind: type[Any], written: dict[str, Any], blobs: _Blobs) -> Any:
         elif item.default is MISSING and item.default_factory is MISSING:
             raise KeyError(item.name)
     if written:
-        raise ValueError(f"unknown field {sorted(written)[0]!r:.60}.")
+        raise _UnknownWord(f"unknown field {sorted(written)[0]!r:.60}.")
     return kind(**values)
 
 

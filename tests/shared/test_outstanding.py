@@ -321,6 +321,11 @@ def test_the_largest_of_several_pictures_is_named_whichever_comes_first(monkeypa
     for pictures in ((small, large), (large, small)):
         refused = too_large(pictures)
         assert refused is not None and refused.message.startswith("large.exr has")
+    one_more = replace(large, data=bytes((1 << 20) + 1))
+    monkeypatch.setattr("matte_link.wire.DEFAULT_LIMITS", WireLimits(header=10, blob=1 << 20, total=4 << 20))
+    refused = too_large([one_more])
+    assert refused is not None and refused.message == "large.exr has 2 MiB; no more than 1 MiB can be sent."
+    monkeypatch.setattr("matte_link.wire.DEFAULT_LIMITS", WireLimits(header=10, blob=100, total=250))
     hundred = Inline(b"x" * 100)
     assert too_large([hundred, hundred]) is None
     assert too_large([hundred, hundred, small]) is not None, "50 too many together, with the header"

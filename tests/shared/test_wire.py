@@ -381,6 +381,7 @@ def matte_header(**changes: Any) -> bytes:
 
 LEARN_REPLY = b'{"type":"learn_reply","id":"a","steps":1,"first_error":%s,"error":0,"has_gained":%s}'
 
+SAME = "Install the same version of Cleanplate on both sides."
 BAD: list[tuple[list[bytes], str]] = [
     ([], "2 to 16 parts"),
     ([MAGIC], "2 to 16 parts"),
@@ -393,9 +394,9 @@ BAD: list[tuple[list[bytes], str]] = [
     ([MAGIC, b'{"type":"ping","id":1e999}'], "not JSON"),
     ([MAGIC, b"[]"], "not a JSON object"),
     ([MAGIC, b"{}"], "type is missing"),
-    ([MAGIC, b'{"type":"exec","id":"a"}'], "its type is unknown"),
+    ([MAGIC, b'{"type":"exec","id":"a"}'], f"its type is unknown. {SAME}"),
     ([MAGIC, b'{"type":["ping"],"id":"a"}'], "is not text"),
-    ([MAGIC, b'{"type":"ping","id":"a","x":1}'], "unknown field 'x'"),
+    ([MAGIC, b'{"type":"ping","id":"a","x":1}'], f"unknown field 'x'. {SAME}"),
     ([MAGIC, b'{"type":"ping","id":"a b"}'], "a request id is"),
     ([MAGIC, b'{"type":"ping","id":"a"}', b"stray"], "a part is not referred to"),
     ([MAGIC, matte_header(), b"", b""], "a part is not referred to"),
@@ -407,7 +408,7 @@ BAD: list[tuple[list[bytes], str]] = [
     ([MAGIC, matte_header(frame=1.5), b""], "1.5 is not a whole number"),
     ([MAGIC, matte_header(frame=True), b""], "True is not a whole number"),
     ([MAGIC, matte_header(priority="urgent"), b""], "priority must be one of"),
-    ([MAGIC, matte_header(options={"sharpen": 1}), b""], "unknown option 'sharpen'"),
+    ([MAGIC, matte_header(options={"sharpen": 1}), b""], f"weights, white_point. {SAME}"),
     ([MAGIC, matte_header(options={"erode": 1e9}), b""], "erode must lie in -100 to 100"),
     ([MAGIC, matte_header(options={"erode": "1"}), b""], "erode must be a number"),
     ([MAGIC, matte_header(options=[]), b""], "is not a JSON object"),
