@@ -47,23 +47,20 @@ def luma_weights(chromaticities: Sequence[float]) -> Float32:
 def _upsampled(channel: StoredChannel, data: Window) -> Float32:
     """A chroma channel at the size of the data window."""
     plane = channel.samples
-    for axis, step, size, start in (
-        (1, channel.across, data.width, data.x),
-        (0, channel.down, data.height, data.y),
-    ):
+    for axis, step, size in ((1, channel.across, data.width), (0, channel.down, data.height)):
         if step > 1:
-            plane = _interpolated(plane, axis, step, size, first=-start % step)
+            plane = _interpolated(plane, axis, step, size)
     return plane
 
 
-def _interpolated(plane: Float32, axis: int, step: int, size: int, first: int) -> Float32:
-    """Interpolates samples at ``first``, ``first + step``, ... to every position from 0 to ``size`` - 1. Beyond the
-    ends the last sample repeats."""
+def _interpolated(plane: Float32, axis: int, step: int, size: int) -> Float32:
+    """Interpolates samples at 0, ``step``, ... to every position from 0 to ``size`` - 1, as a data window begins
+    with a sample. Beyond the ends the last sample repeats."""
     count = plane.shape[axis]
     padding = [(0, 0), (0, 0)]
-    padding[axis] = (_TAPS, _TAPS + 1)
+    padding[axis] = (_TAPS, _TAPS)
     padded = np.pad(plane, padding, mode="edge")
-    places = (np.arange(size) - first) / step
+    places = np.arange(size) / step
     below = np.clip(np.floor(places).astype(int), -1, count - 1)
     part = places - below
     total = np.zeros(tuple(size if i == axis else n for i, n in enumerate(plane.shape)), np.float64)

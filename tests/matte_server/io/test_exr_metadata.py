@@ -4,6 +4,7 @@ reader."""
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +151,14 @@ def test_luminance_of_tristimulus_primaries_is_green(tmp_path: Path) -> None:
     assert np.allclose(image.rgb, xyz, rtol=1e-5)  # float32 in three steps
 
 
-@pytest.mark.parametrize("aspect", [0.0, -1.0, 1e-30, 1e30, float("nan"), float("inf")])
+@pytest.mark.parametrize("aspect", [2e-6, 0.002, 500.0, 9e5])
+def test_a_pixel_aspect_that_openexr_takes_is_kept(tmp_path: Path, aspect: float) -> None:
+    files.exr(tmp_path / "a.exr", PLANES, pixelAspectRatio=aspect)
+    image = exr.read_image(tmp_path / "a.exr")
+    assert image.pixel_aspect == float(np.float32(aspect)) and image.warnings == ()
+
+
+@pytest.mark.parametrize("aspect", [0.0, -1.0, 1e-30, 9e-7, 1.1e6, 1e30, float("nan"), float("inf")])
 def test_a_pixel_aspect_that_openexr_refuses_is_1(tmp_path: Path, aspect: float) -> None:
     path, mark = tmp_path / "a.exr", b"pixelAspectRatio\0float\0\4\0\0\0"
     files.exr(path, PLANES)
@@ -181,3 +189,11 @@ def test_a_wrong_count_of_chunks_stops_nobody(tmp_path: Path) -> None:
 def test_a_damaged_list_of_texts_ends(data: bytes, texts: tuple[str, ...]) -> None:
     """One of them may say that it is shorter than nothing."""
     assert decoded_string_vector(RawAttribute(type="stringvector", data=data)) == texts
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rate"), [((24, 1), Fraction(24)), ((0, 1), None), ((-24, 1), None), ((24, 0), None)]
+)
+def test_the_rate_that_a_picture_states(numbers: tuple[int, int], rate: Fraction | None) -> None:
+    stored = RawAttribute(type="rational", data=struct.pack("<iI", *numbers))
+    assert exr.frame_rate(stored) == rate

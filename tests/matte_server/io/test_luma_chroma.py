@@ -12,6 +12,7 @@ import pytest
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.io import exr
+from matte_server.io.luma_chroma import luma_weights
 from tests.matte_server.io.test_exr import raw_exr
 from tests.matte_server.pictures import Array
 
@@ -123,3 +124,16 @@ def test_layers_that_are_read_are_offered(tmp_path: Path, names: tuple[str, ...]
     with pytest.raises(MatteError, match=r"Choose one of its layers with --layer: sky\.$"):
         exr.read_image(path)
     assert off(path, smooth(), layer="sky") < 2**-12  # half floats below 0.5
+
+
+@pytest.mark.parametrize(("part", "is_used"), [(0.0, False), (1e-4, False), (0.001, True), (0.1, True)])
+def test_primaries_whose_green_is_nearly_unused_in_white_give_no_weights(part: float, is_used: bool) -> None:
+    """Green is what is left of luminance, divided by its weight. White lies between red and blue, save a part."""
+    red, green, blue = (0.64, 0.33), (0.3, 0.6), (0.15, 0.06)
+    white = [
+        (1 - part) * (of_red + of_blue) / 2 + part * of_green
+        for of_red, of_green, of_blue in zip(red, green, blue, strict=True)
+    ]
+    weights = luma_weights((*red, *green, *blue, *white))
+    # The usual weights of Rec.709 are rounded to four digits.
+    assert np.allclose(weights, REC_709_LUMA, atol=1e-4) is not is_used
