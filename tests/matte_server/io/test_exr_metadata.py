@@ -4,6 +4,7 @@ reader."""
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -197,3 +198,26 @@ def test_a_damaged_list_of_texts_ends(data: bytes, texts: tuple[str, ...]) -> No
 def test_the_rate_that_a_picture_states(numbers: tuple[int, int], rate: Fraction | None) -> None:
     stored = RawAttribute(type="rational", data=struct.pack("<iI", *numbers))
     assert exr.frame_rate(stored) == rate
+
+
+@pytest.mark.parametrize(("length", "is_flagged"), [(31, False), (32, True), (200, True)])
+def test_a_file_with_long_names_says_so(tmp_path: Path, length: int, is_flagged: bool) -> None:
+    """Readers that know names of 31 bytes alone refuse it then ("OpenEXR File Layout", version field)."""
+    path, name = tmp_path / "a.exr", "n" * length
+    files.exr(path, PLANES)
+    image = exr.read_image(path)
+    kept = {name: RawAttribute(type="string", data=b"a text")}
+    exr.write_image(tmp_path / "b.exr", replace(image, metadata=kept))
+    (flags,) = struct.unpack_from("<I", (tmp_path / "b.exr").read_bytes(), 4)
+    assert bool(flags & 0x400) is is_flagged
+    assert files.exr_header(tmp_path / "b.exr")[name] == ("string", b"a text")
+
+
+@pytest.mark.parametrize(("count", "is_shortened"), [(20, False), (21, True)])
+def test_a_refusal_lists_twenty_channels(tmp_path: Path, count: int, is_shortened: bool) -> None:
+    names = [f"u{number:02}" for number in range(count)]
+    files.exr(tmp_path / "a.exr", dict.fromkeys(names, PLANES["R"]))
+    with pytest.raises(MatteError) as refused:
+        exr.read_image(tmp_path / "a.exr")
+    listed = f"Its channels are {', '.join(names[:20])}{', ...' if is_shortened else ''}."
+    assert refused.value.hint == listed
