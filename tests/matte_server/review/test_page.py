@@ -324,3 +324,15 @@ def test_a_click_in_a_plot_goes_to_that_frame(browser: Browser, tmp_path: Path, 
     text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
     copy.write_text(text, "utf-8")
     assert text_of(replace(browser, page=copy).dom(""), "now") == f"Frame {NUMBERS[index]}"
+
+
+def test_the_number_of_the_bad_frame_that_is_shown_can_be_read(browser: Browser, tmp_path: Path) -> None:
+    """It was red on yellow, all but the same brightness."""
+    copy = tmp_path / "copy.html"
+    script = (
+        "setTimeout(() => { document.body.dataset.ink ="
+        " getComputedStyle(document.querySelector('#bad [aria-pressed=true]')).color; }, 100);"
+    )
+    text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
+    copy.write_text(text, "utf-8")
+    assert 'data-ink="rgb(27, 27, 28)"' in replace(browser, page=copy).dom(f"frame={BAD}")
