@@ -270,6 +270,18 @@ def test_a_script_for_every_shell(shell: str, capsys: pytest.CaptureFixture[str]
     assert "cleanplate" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(os.name != "posix", reason="tcsh is a shell of POSIX systems")
+def test_what_tcsh_runs_for_a_tab_completes(capsys: pytest.CaptureFixture[str]) -> None:
+    """argcomplete's line for it calls a script that nobody has. A real tcsh takes ours: tried by hand."""
+    assert cli.main(["completion", "tcsh"]) == console.OK
+    found = re.fullmatch(r"complete cleanplate 'p@\*@`(.*) cleanplate`@'\n", capsys.readouterr().out)
+    assert found, "every word (p@*@), by what a command prints"
+    command = f"{found[1]} {shlex.join([sys.executable, '-m', 'matte_server.cli.main'])}"
+    asked = {**os.environ, "COMMAND_LINE": "cleanplate matte --camera "}
+    printed = subprocess.run(["sh", "-c", command], env=asked, capture_output=True, text=True, check=True).stdout
+    assert set(printed.split()) == {"auto", "locked", "moving"}
+
+
 @pytest.mark.skipif(os.name != "posix", reason="pipes of this kind are POSIX")
 @pytest.mark.parametrize("words", [["models"], ["--version"]])
 def test_output_that_nobody_reads_is_no_traceback(words: list[str]) -> None:
