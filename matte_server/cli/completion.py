@@ -22,7 +22,7 @@ _TCSH = (
     "complete cleanplate 'p@*@`env _ARGCOMPLETE=1 _ARGCOMPLETE_SHELL=tcsh _ARGCOMPLETE_STDOUT_FILENAME=/dev/stdout"
     """ COMP_POINT=99999 COMP_LINE="$COMMAND_LINE" cleanplate`@'"""
 )
-"""argcomplete's own line for tcsh calls a script that is not installed with it. The point is the end of any line."""
+"""argcomplete's own line for tcsh calls a script that is not installed with it. The point is beyond any line."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

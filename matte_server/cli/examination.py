@@ -14,6 +14,7 @@ import psutil
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
+from matte_link.sequence import counted
 
 from ..io.exr import known_formats
 from ..server.spool import default_parent
@@ -56,7 +57,8 @@ def _devices() -> Iterator[Finding]:
 
     from ..pixels.device_facts import found_devices
 
-    yield Finding(what="cpu", found=f"{psutil.cpu_count()} cores, {torch.get_num_threads()} threads in torch")
+    cores = counted(psutil.cpu_count() or 1, "core")
+    yield Finding(what="cpu", found=f"{cores}, {counted(torch.get_num_threads(), 'thread')} in torch")
     devices = list(found_devices())
     for device in devices:
         yield Finding(what=device.name, found=device.label, remedy=device.note)
