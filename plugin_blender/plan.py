@@ -172,8 +172,7 @@ class SolvePlan:
         return bool(self.uncomparable) and self.compared.get(frame) != stamp
 
     def is_touched(self, frame: int) -> bool:
-        """Whether a file of the frame was put there again with its old size and time, and nobody has looked yet
-        whether it is the same picture."""
+        """Whether a file was put there again with its old size and time, and nobody looked if it is the same."""
         return self._touched(frame) == UNKNOWN
 
     def must_be_read(self, frame: int) -> bool:
@@ -253,10 +252,9 @@ class SolvePlan:
 
     def is_of_others(self, frame: int) -> bool:
         """Whether the frame's result was made from other pictures than those of now, as far as is known."""
-        result = self.result(frame)
+        result, stamp = self.result(frame), self.stamp(frame)
         facts = known_facts(result)
-        is_same_stamp = facts.stamp == self.stamp(frame)
-        return touched.verdict(str(result), facts, self.seen(frame), have_same_times=is_same_stamp) == OTHER
+        return touched.verdict(str(result), facts, self.seen(frame), have_same_times=facts.stamp == stamp) == OTHER
 
     def check(self, frames: Sequence[int]) -> None:
         """Raises ``NodeError`` where some of the frames cannot be solved."""

@@ -363,8 +363,7 @@ class Service:
 
     @property
     def idle_s(self) -> float:
-        """For how many seconds no client has sent anything, no frame was on the server and no worker was
-        starting."""
+        """For how many seconds no client has sent anything, no frame was on the server, no worker was starting."""
         starting = any(not state.ready and state.failed_starts < MAX_FAILED_STARTS for state in self._pool.states)
         if self._frames.by_number or len(self.learning) or starting:
             self._busy_at = self._clock()
@@ -372,8 +371,7 @@ class Service:
 
     def state(self) -> dict[str, Any]:
         """The figures of ``StatusReply``; JSON values only."""
-        queue = self._dispatcher.queue
-        waiting = {"interactive": queue.interactive, "batch": queue.batch}
+        waiting = {"interactive": self._dispatcher.queue.interactive, "batch": self._dispatcher.queue.batch}
         frames = self._frames.by_number.values()
         figures = self._statistics.figures(frames, waiting, self._admission, self._pool.states)
         return {**figures, "learning": self.learning.figures()}

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from matte_link.messages import PartStored, Stored, StorePart
-from matte_link.wire import DEFAULT_LIMITS, mebibytes
+from matte_link.part_size import mebibytes
+from matte_link.wire import DEFAULT_LIMITS
 
 from ..errors import MatteError
 from .fair_queue import Client

@@ -10,6 +10,11 @@ SMALLEST_PART = 64 << 10
 """Bytes of the smallest part: a link of 50 KB/s needs 1.3 s for it."""
 
 
+def mebibytes(size: int) -> int:
+    """A size in bytes as people are told of it: rounded up, so that what exceeds a limit is more than that."""
+    return -(-size >> 20)
+
+
 class PartSize:
     """The bytes of a part: ``first`` of them until connections break."""
 

@@ -54,6 +54,7 @@ from .messages import (
     check_id,
 )
 from .options import MatteOptions, UnknownOption
+from .part_size import mebibytes
 from .plain_text import MappingLimits, check_mapping, check_text
 
 WIRE_VERSION = 1
@@ -102,8 +103,6 @@ class WireLimits:
 DEFAULT_LIMITS = WireLimits()
 _MAPPING_LIMITS = MappingLimits(text=1 << 20)
 """A status has more text than what a host may send; see :mod:`matte_link.messages`."""
-
-
 _SAME_VERSION = "Install the same version of Cleanplate on both sides."
 
 
@@ -127,11 +126,6 @@ def encode(message: Message) -> list[Blob]:
     # As UTF-8, not as escapes: what was accepted must not grow beyond the limit when it is passed on.
     text = json.dumps(header, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     return [MAGIC, text.encode("utf-8", "surrogatepass"), *blobs]
-
-
-def mebibytes(size: int) -> int:
-    """A size in bytes as people are told of it: rounded up, so that what exceeds a limit is more than that."""
-    return -(-size >> 20)
 
 
 def too_large(pictures: Iterable[Source]) -> Optional[Failure]:
@@ -197,11 +191,8 @@ def _check_magic(magic: bytes) -> None:
     if magic == MAGIC:
         return
     if magic.startswith(_FAMILY) and magic[len(_FAMILY) :].isdigit():
-        theirs = magic[len(_FAMILY) :].decode()
-        raise WireError(
-            f"The other side speaks wire version {theirs}, this one speaks {WIRE_VERSION}.",
-            _SAME_VERSION,
-        )
+        theirs = f"The other side speaks wire version {magic[len(_FAMILY) :].decode()}"
+        raise WireError(f"{theirs}, this one speaks {WIRE_VERSION}.", _SAME_VERSION)
     raise _not_ours()
 
 
