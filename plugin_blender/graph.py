@@ -182,15 +182,37 @@ def _relative(path: Path) -> str:
 
 
 def copied_group(group: Any) -> Any:
-    """A copy of the group, which plays the same. Blender 4.5 frees memory twice, and may crash, where it saves a
-    copied Alpha Over that came from a file; so there the copy's nodes are made anew."""
+    """A copy of the group, which plays the same, with all that an artist has put in."""
     copy = group.copy()
-    if not IS_FIVE:
-        image = copy.nodes[_RESULTS].image if _RESULTS in copy.nodes else None
-        _build(copy)
-        if image is not None:
-            _play(copy, image)
+    make_safe_to_copy(copy)
     return copy
+
+
+def make_safe_to_copy(group: Any) -> None:
+    """Puts new nodes in the place of those that Blender 4.5 cannot save once they were copied: it frees memory
+    twice, and may crash, where it saves a copied Alpha Over that came from a file."""
+    if not IS_FIVE:
+        for node in [each for each in group.nodes if each.bl_idname == "CompositorNodeAlphaOver"]:
+            _replace(group, node)
+
+
+def _replace(group: Any, old: Any) -> None:
+    """Puts a new node of its kind in a node's place."""
+    new = group.nodes.new(old.bl_idname)
+    new.parent = old.parent
+    for item in old.bl_rna.properties:
+        if not item.is_readonly and item.type != "POINTER" and item.identifier != "name":
+            setattr(new, item.identifier, getattr(old, item.identifier))
+    for source, target in zip(old.inputs, new.inputs, strict=True):
+        target.default_value = source.default_value
+        for link in source.links:
+            group.links.new(link.from_socket, target).is_muted = link.is_muted
+    for source, target in zip(old.outputs, new.outputs, strict=True):
+        for link in list(source.links):
+            group.links.new(target, link.to_socket).is_muted = link.is_muted
+    name = old.name
+    group.nodes.remove(old)
+    new.name = name
 
 
 def _new_group() -> Any:

@@ -1,10 +1,11 @@
-"""Settings of nodes that another version of the add-on saved: what this one does not know is changed, and said."""
+"""Nodes of a file that was opened: settings that this version of the add-on does not know are changed, and said;
+Blender 4.5 may copy their groups."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import runtime
+from . import graph, runtime
 from .matte_link.options import shown_in
 from .places import all_nodes
 from .properties import title_case
@@ -13,6 +14,8 @@ from .properties import title_case
 def bring_up_to_date() -> None:
     """Every node of the file, but for those of linked files, which are not ours to change."""
     for _, node in all_nodes():
+        if node.node_tree.library is None:
+            graph.make_safe_to_copy(node.node_tree)
         if node.id_data.library is None:
             changed = _reset_unknown_choices(node.matte)
             if changed:

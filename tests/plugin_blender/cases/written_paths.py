@@ -142,8 +142,22 @@ def copied(place: Path) -> dict[str, Any]:
     whether what it frees is right."""
     from plugin_blender import copies, graph, places, planning
 
-    bpy.ops.wm.open_mainfile(filepath=str(place / "comp" / "shot.blend"))
+    file = str(place / "comp" / "shot.blend")
+    bpy.ops.wm.open_mainfile(filepath=file)
     ((_, node),) = places.all_nodes()
+    of_an_artist(node.node_tree)
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.open_mainfile(filepath=file)
+    ((_, node),) = places.all_nodes()
+    # Blender's own button beside a group's name.
+    single = node.node_tree.copy()
+    single.use_fake_user = True
+    assert has_all_of_an_artist(single)
+    with bpy.data.libraries.load(str(shutil.copyfile(file, place / "other.blend"))) as (_, appended):
+        appended.node_groups = [node.node_tree.name]
+    again = graph.copied_group(appended.node_groups[0])
+    again.use_fake_user = appended.node_groups[0].use_fake_user = True
+    assert has_all_of_an_artist(again)
     bpy.ops.scene.new(type="FULL_COPY")
     if stage.FIVE and len(list(places.all_nodes())) == 1:
         bpy.context.scene.compositing_node_group = bpy.context.scene.compositing_node_group.copy()
@@ -153,13 +167,33 @@ def copied(place: Path) -> dict[str, Any]:
     planning.refresh_all()
     assert len({graph.shown_file(each) for _, each in places.all_nodes()}) == 2
     groups = [each.node_tree for _, each in places.all_nodes()]
-    assert len(set(groups)) == 2
+    assert len(set(groups)) == 2 and all(map(has_all_of_an_artist, groups))
     drawn = [sorted((link.from_socket.name, link.to_node.name) for link in group.links) for group in groups]
     assert drawn[0] == drawn[1] and len(drawn[0]) >= 20
     for _ in range(2):
         bpy.ops.wm.save_mainfile()
-    bpy.ops.wm.open_mainfile(filepath=str(place / "comp" / "shot.blend"))
+    bpy.ops.wm.open_mainfile(filepath=file)
     return {"nodes": len(list(places.all_nodes()))}
+
+
+def of_an_artist(group: Any) -> None:
+    """Nodes that an artist puts into the node's group: an Alpha Over that is set, before a Blur, in a frame."""
+    blur, over = (group.nodes.new(f"CompositorNode{kind}") for kind in ("Blur", "AlphaOver"))
+    frame, blur.name, over.name = group.nodes.new("NodeFrame"), "blurred", "mine"
+    over.parent, over.location, over.mute, over.label = frame, (33.0, 44.0), True, "Mine"
+    over.inputs[0].default_value = 0.25 if not stage.FIVE else (0.25, 0.0, 0.0, 1.0)
+    if not stage.FIVE:
+        over.premul = 0.5
+    group.links.new(group.nodes["Inputs"].outputs[0], over.inputs[1])
+    group.links.new(over.outputs[0], blur.inputs[0]).is_muted = True
+
+
+def has_all_of_an_artist(group: Any) -> bool:
+    over, blur = group.nodes["mine"], group.nodes["blurred"]
+    assert (over.mute, over.label, tuple(over.location)) == (True, "Mine", (33.0, 44.0)) and over.parent
+    assert stage.FIVE or (over.inputs[0].default_value, over.premul) == (0.25, 0.5)
+    assert over.inputs[1].links[0].from_node.name == "Inputs"
+    return blur.inputs[0].links[0].from_node == over and blur.inputs[0].links[0].is_muted
 
 
 if __name__ == "__main__":
