@@ -47,7 +47,7 @@ class FramesAround:
 
     def go_on(self) -> None:
         """On the main thread: makes the next frame that has no result."""
-        if host.is_rendering():
+        if node_runs.must_wait():
             self._later(_BUSY_S)
             return
         while not self._ended:

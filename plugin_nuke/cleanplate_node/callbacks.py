@@ -54,14 +54,13 @@ def _button(work: _Call) -> _Call:
     return cast(_Call, pressed)
 
 
-def _not_in_a_render(work: _Call) -> _Call:
-    """Decorates the function of a button that changes, renders or deletes something: Nuke may call it between two
-    frames of a render, perhaps of the node's own plates."""
+def _one_at_a_time(work: _Call) -> _Call:
+    """Decorates the function of a button that changes, renders or deletes something."""
 
     @functools.wraps(work)
     def pressed(node: host.Node) -> object:
-        _run().refuse_while_rendering()
-        return work(node)
+        with _run().at_work(node):
+            return work(node)
 
     return cast(_Call, pressed)
 
@@ -96,14 +95,14 @@ def _event(work: _Call) -> _Call:
 
 
 @_button
-@_not_in_a_render
+@_one_at_a_time
 def process_frame(node: host.Node) -> object:
     """Makes the matte of the current frame, even if it has one, and then those of the frames around it."""
     return _run().process_frame(node)
 
 
 @_button
-@_not_in_a_render
+@_one_at_a_time
 def process_range(node: host.Node) -> object:
     """Makes the mattes of the range that lack one."""
     run = _run()
@@ -117,7 +116,7 @@ def cancel(node: host.Node) -> None:
 
 
 @_button
-@_not_in_a_render
+@_one_at_a_time
 def retry(node: host.Node) -> object:
     """Processes the frames again that failed."""
     return _run().retry(node)
@@ -128,11 +127,12 @@ def check_server(node: host.Node) -> None:
     """Says which server answers, and whether that server would still make the node's results."""
     run = _run()
     host.say(run.server_words(node))
-    run.check(node, deep=False)
+    if not run.must_wait():
+        run.check(node, deep=False)
 
 
 @_button
-@_not_in_a_render
+@_one_at_a_time
 def clear_cache(node: host.Node) -> None:
     """Deletes the node's results, after asking, but none that something else shows."""
     run = _run()
@@ -147,21 +147,21 @@ def clear_cache(node: host.Node) -> None:
 
 
 @_button
-@_not_in_a_render
+@_one_at_a_time
 def add_key(node: host.Node) -> None:
     """Keeps the mended matte of the current frame, to learn from."""
     _run().learning.add_key(node)
 
 
 @_button
-@_not_in_a_render
+@_one_at_a_time
 def remove_key(node: host.Node) -> None:
     """Forgets the mended matte of the current frame."""
     _run().learning.remove_key(node)
 
 
 @_button
-@_not_in_a_render
+@_one_at_a_time
 def learn(node: host.Node) -> object:
     """Has the server learn the shot."""
     return _run().learning.learn(node)
@@ -227,7 +227,7 @@ def on_change() -> None:
         return
     node, run = host.this_node(), _run()
     if run.is_ours(node) and not run.running(node):
-        if not host.is_rendering():
+        if not run.must_wait():
             run.check(node)
         _resting.touch(host.full_name(node))
 
@@ -252,7 +252,7 @@ _resting = later.Rest(_REST_S, _came_to_rest)
 def _look(name: str) -> None:
     """On the main thread, outside of all events: the status follows what changed, and so does the result, where the
     artist wants that."""
-    if host.is_rendering():
+    if not vendor.trouble() and _run().must_wait():
         _resting.touch(name)
         return
     node, run = host.find(name), _run()
@@ -265,7 +265,8 @@ def _look(name: str) -> None:
 def _update(node: host.Node) -> None:
     run = _run()
     try:
-        run.process(node, (host.current_frame(),), force=True, quiet=True)
+        with run.at_work(node):
+            run.process(node, (host.current_frame(),), force=True, quiet=True)
     except (LinkError, RuntimeError, OSError) as error:
         run.tell(node, run.words_of(error))
         run.note(node)

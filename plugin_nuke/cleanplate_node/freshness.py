@@ -29,7 +29,7 @@ from . import (
 from .fingerprint import FrameKey
 from .makers import MakerComparison
 from .node_options import options_of
-from .node_runs import running
+from .node_runs import must_wait, running
 from .node_state import (
     NOT_PROCESSED,
     STALE_SETTINGS,
@@ -47,7 +47,7 @@ from .node_state import (
 from .sources import NodeSources, SourceKeys, sources_of
 
 _WAIT_S = 0.5
-"""As long is waited before it is asked again whether Nuke still renders."""
+"""As long is waited where Nuke renders, or a button is carried out."""
 _KEYS = " keys"
 """What follows the name of a node where the files of its key frames are read; no node's name has a space."""
 UNCLEAR = (LinkError, KeyError, RuntimeError, OSError)
@@ -268,7 +268,7 @@ def _compared(name: str) -> None:
 
 
 def _check_again(name: str) -> None:
-    if host.is_rendering():
+    if must_wait():
         later.after(_WAIT_S, host.on_main, _check_again, name)
         return
     node = host.find(name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Optional
+
+from matte_link.errors import LinkError
 
 from . import host
 
@@ -70,6 +73,31 @@ class NodeRun:
     def _ended(self) -> None:
         if _running.get(self.node_id) is self:
             del _running[self.node_id]
+
+
+_at_work: list[str] = []
+"""The names of the nodes whose button is carried out now on the main thread."""
+
+
+@contextlib.contextmanager
+def at_work(node: host.Node) -> Iterator[None]:
+    """A button is carried out inside the ``with`` block. Nuke looks at its events meanwhile, as often as a progress
+    bar moves and as long as a question is open, so another button may come. Raises ``LinkError`` then, and in the
+    middle of a render, which may be that of the node's own plates."""
+    if _at_work:
+        raise LinkError(f"{_at_work[-1]} is at work.", "Try again in a moment.")
+    if host.is_rendering():
+        raise LinkError("Nuke is rendering something else.", "Try again when it is done.")
+    _at_work.append(host.full_name(node))
+    try:
+        yield
+    finally:
+        _at_work.pop()
+
+
+def must_wait() -> bool:
+    """Whether Nuke renders, or a button is carried out: what is not asked for then waits."""
+    return bool(_at_work) or host.is_rendering()
 
 
 def running(node: host.Node) -> Optional[NodeRun]:

@@ -43,28 +43,16 @@ def render_one(write: host.Node, role: str, pattern: str, frame: int, views: Seq
             host.render([write], ((frame, frame, 1),), view)
 
 
-def refuse_while_rendering() -> None:
-    """Raises ``Refused`` where Nuke renders: nothing may be changed then, and the timeline not moved. The render
-    may be that of the node's own plates."""
-    if host.is_rendering():
-        raise _busy()
-
-
-def _busy() -> Refused:
-    return Refused("busy", "Nuke is rendering something else.", "Try again when it is done.")
-
-
 @contextlib.contextmanager
 def _rendering() -> Iterator[None]:
     """Full resolution inside the ``with`` block, and what goes wrong there in the artist's words."""
-    refuse_while_rendering()
     try:
         with host.unnoticed(), host.full_resolution():
             yield
     except host.RenderCancelled:
         raise CancelledError("Cancelled while the plates were rendered; nothing was sent.") from None
     except host.HostBusy:
-        raise _busy() from None
+        raise Refused("busy", "Nuke is rendering something else.", "Try again when it is done.") from None
     except RuntimeError as error:
         raise Refused("render", f"Nuke could not render the plates: {error}", "Look at the inputs.") from None
     except KeyError as error:

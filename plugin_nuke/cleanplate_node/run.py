@@ -27,7 +27,7 @@ from . import (
 from .freshness import check, look_again, note_scripts
 from .guarded import guarded_states, render_begins, render_ended
 from .migration import migrate
-from .node_runs import all_running, running
+from .node_runs import all_running, at_work, must_wait, running
 from .node_state import (
     NOT_PROCESSED,
     UP_TO_DATE,
@@ -43,7 +43,7 @@ from .node_state import (
     tell,
     words_of,
 )
-from .plates import refuse_while_rendering, render_plates
+from .plates import render_plates
 from .preflight import compare_makers_of, frames_of, preflight, server_words
 from .range_plan import Refused
 from .range_run import RangeRun
@@ -53,6 +53,7 @@ from .status_basis import note
 __all__ = [
     "all_running",
     "arrivals",
+    "at_work",
     "check",
     "clear",
     "frames_of",
@@ -60,12 +61,12 @@ __all__ = [
     "is_ours",
     "learning",
     "look_again",
+    "must_wait",
     "node_id",
     "note",
     "ours",
     "process",
     "process_frame",
-    "refuse_while_rendering",
     "render_begins",
     "render_ended",
     "retry",

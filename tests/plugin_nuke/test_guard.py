@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import freshness, host, knob_text, node_state, plain_exr
+from cleanplate_node import freshness, host, knob_text, manifest, node_state, plain_exr
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -337,3 +338,28 @@ def test_a_node_that_is_on_in_renders_only(text: str, bench: ContractBench, wind
     press(window, bench, node)
     host.set_value(host.find("Other") or node, "black", 1.0)
     assert freshness.check(node).text.startswith("stale")
+
+
+def test_a_write_without_a_view_of_the_script_may_render_any(lonely: ContractBench, window: State) -> None:
+    """As where views were renamed, or a version of Nuke says nothing."""
+    nuke.addView("right")
+    write, grade = host.create("Write"), host.create("Grade")
+    for chosen, wanted in (("right", ("right",)), ("right main", ("main", "right")), ("", ("main", "right"))):
+        host.set_value(write, "views", chosen)
+        assert host.views_written(write) == wanted
+    window.views = ["left", "middle"]
+    assert host.views_written(write) == host.views_written(grade) == ("left", "middle")
+
+
+def test_a_frame_that_failed_in_another_view_stops_nothing(bench: ContractBench, window: State) -> None:
+    nuke.addView("right")
+    node = bench.node(bench.shot((1,)), 1, 1, guard=True)
+    press(window, bench, node)
+    folder = Path(bench.shown(node)).parent.as_posix()
+    (right,) = [one for one in manifest.read_all(folder) if one.view == "right"]
+    manifest.write(folder, replace(right, code="bad_plate", message="NaN"))
+    retime = behind("Retime", node, speed=1.0)
+    for view, is_refused in (("main", False), ("right", True), ("main right", True)):
+        write = behind("Write", retime, file=f"{bench.folder.as_posix()}/%V.%04d.exr", raw=True, views=view)
+        with pytest.raises(RuntimeError, match="frame 1 failed: NaN") if is_refused else contextlib.nullcontext():
+            nuke.execute(write, 1, 1)

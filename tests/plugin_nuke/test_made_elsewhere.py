@@ -3,11 +3,13 @@ that it has read of a file, and no old matte may pass for the new one."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import freshness, graph, host, made_elsewhere, plain_exr
+from cleanplate_node import callbacks, freshness, graph, host, made_elsewhere, plain_exr
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -116,3 +118,49 @@ def test_another_script_has_read_nothing(bench: ContractBench, window: State) ->
     again = host.find(name)
     assert again is not None and freshness.check(again).usable
     assert shows_subject(bench, again, 2, NEW)
+
+
+def test_files_are_told_by_number_size_and_time(tmp_path: Path) -> None:
+    """A file of another number has replaced the one of before; one that was written over has another time."""
+    made_elsewhere.forget_all()
+    file, folder = tmp_path / "matte.main.0001.exr", tmp_path.as_posix()
+    file.write_bytes(b"one")
+    os.utime(file, ns=(5, 5))
+    assert not made_elsewhere.are_others("id", folder), "it is seen for the first time"
+    assert not made_elsewhere.are_others("id", folder)
+
+    def written_over() -> None:
+        file.write_bytes(b"three")
+        os.utime(file, ns=(5, 6))
+
+    def replaced() -> None:
+        (tmp_path / "new").write_bytes(b"seven")
+        os.utime(tmp_path / "new", ns=(5, 6))
+        (tmp_path / "new").replace(file)
+
+    edits: tuple[Callable[[], object], ...] = (lambda: file.touch(), written_over, replaced, file.unlink)
+    for edit in edits:
+        edit()
+        assert made_elsewhere.are_others("id", folder) and made_elsewhere.are_others("id", folder)
+        made_elsewhere.will_be_read("id", folder)
+        assert not made_elsewhere.are_others("id", folder)
+    assert not made_elsewhere.are_others("id", "") and not made_elsewhere.are_others("another", folder)
+    made_elsewhere.forget_all()
+
+
+def test_a_panel_that_is_opened_has_them_read_again(
+    lonely: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A moment later, outside of Nuke's event, whatever its status says."""
+    node = lonely.node(lonely.shot((1,)), 1, 1)
+    touched: list[str] = []
+    monkeypatch.setattr(callbacks._resting, "touch", touched.append)
+    host.open_panel(node)
+    assert touched == [host.full_name(node)] and not window.callback_errors
+
+
+def test_a_new_node_reads_nothing_again(lonely: ContractBench, window: State) -> None:
+    node = lonely.node(lonely.shot((1,)), 1, 1)
+    before = reloads(node)
+    freshness.look_again(node)
+    assert reloads(node) == before

@@ -280,6 +280,10 @@ _LINEAR: Callable[[EditedComp], object] = lambda comp: nuke.root()["floatLut"].s
         (_which_of_right(0.0), _written("plate.0002.exr"), True),
         (_which_of_right(1.0), _written_other, True),
         (_set("switch", "which", 0), _written_other, False),
+        # One that names an input which it does not have may take any.
+        (lambda comp: host.set_expression(comp.switch, "which", "frame*4"), _written("plate.0002.exr"), True),
+        (lambda comp: host.set_expression(comp.switch, "which", "frame*4"), _written_other, True),
+        (lambda comp: host.set_expression(comp.switch, "which", "0-frame"), _written_other, True),
         # What nothing feeds is as large as the project.
         (lambda comp: host.connect(comp.grade, 0, host.create("Text2")), _FORMAT, True),
         (lambda comp: host.connect(comp.grade, 0, None), _FORMAT, True),

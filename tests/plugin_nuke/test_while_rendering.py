@@ -14,6 +14,7 @@ from nuke._state import State
 from tests.plugin_nuke.pressing import press, until
 
 BUSY = "Nuke is rendering something else. Try again when it is done."
+AT_WORK = "Cleanplate_Matte1 is at work. Try again in a moment."
 
 
 def queued_at_first_frame(act: Callable[[], object]) -> Callable[[], None]:
@@ -43,10 +44,30 @@ def test_a_button_in_the_middle_of_the_nodes_own_plates(button: str, bench: Cont
 
     with before_each_frame(queued_at_first_frame(pressed)):
         assert press(window, bench, node) == "up to date, 3 done"
-    assert said == [BUSY], said
+    assert said == [AT_WORK], said
     for frame in (1, 2, 3):
         bench.expect_matte(bench.result(node, frame), frame)
     bench.expect_tidy(node)
+
+
+@pytest.mark.parametrize("button", ["process_range", "clear_cache", "cancel", "check_server"])
+def test_a_button_in_the_middle_of_the_artists_own_render(button: str, bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2, 3)), 1, 3)
+    press(window, bench, node)
+    host.set_value(node, "erode", 1.0)
+    made = bench.results(node)
+    write = host.create("Write", file=f"{bench.folder.as_posix()}/o.%04d.exr", raw=True)
+    host.connect(write, 0, node)
+
+    def pressed() -> None:
+        window.answers.append(True)
+        host.press(node, button)
+
+    with before_each_frame(queued_at_first_frame(pressed)):
+        host.render([write], ((1, 3, 1),), "main")
+    is_harmless = button in ("cancel", "check_server")
+    assert (bench.status(node) == BUSY) != is_harmless and not node_runs.all_running()
+    assert bench.results(node) == made and len(list(bench.folder.glob("o.*.exr"))) == 3
 
 
 def test_an_automatic_update_waits_for_the_end_of_a_render(bench: ContractBench, window: State) -> None:
@@ -144,3 +165,46 @@ def test_a_group_that_is_deleted_with_the_node_in_it(bench: ContractBench, windo
         node.name()
     until(window, lambda: not node_runs.all_running())
     assert not window.callback_errors and not window.messages
+
+
+@pytest.mark.parametrize("button", ["process_range", "process_frame", "learn", "add_key", "clear_cache"])
+@pytest.mark.parametrize("own", [True, False])
+def test_a_button_while_the_inputs_of_a_range_are_looked_at(
+    button: str, own: bool, bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bar moves then, and the timeline too."""
+    frames = range(1, 13)
+    shot = bench.shot(frames)
+    node = bench.node(shot, 1, 12)
+    other = node if own else bench.node(shot, 1, 12)
+    said: list[str] = []
+    plain = host.hashes
+
+    def hashes(feed: nuke.Node) -> tuple[int, ...]:
+        if window.frame == 3 and not said:
+            said.append("")
+            nuke.executeInMainThread(pressed)
+        return plain(feed)
+
+    def pressed() -> None:
+        window.answers.append(True)
+        host.press(other, button)
+        said[0] = bench.status(other)
+
+    monkeypatch.setattr(host, "hashes", hashes)
+    assert press(window, bench, node) == "up to date, 12 done"
+    assert said == [AT_WORK] and window.frame == 1
+    assert len(bench.results(node)) == 12 and [one for one in window.rendered if one[1] == 5] == [
+        ("Write_src", 5, "main")
+    ]
+    bench.expect_tidy(node)
+
+
+def test_a_button_while_a_question_is_open(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    window.answers.append(True)
+    nuke.executeInMainThread(host.press, (node, "process_frame"))
+    host.press(node, "clear_cache")
+    assert bench.status(node) == "not processed" and not node_runs.all_running()
+    assert window.messages[-1] == f"Cleanplate_Matte1: {AT_WORK}"

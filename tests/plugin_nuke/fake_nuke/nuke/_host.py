@@ -80,6 +80,12 @@ def executeInMainThreadWithResult(call: Call, args: Any = (), kwargs: dict[str, 
     return box[0]
 
 
+def _look_at_events() -> None:
+    """A bar that moves and a dialog that is open have Nuke run what was queued for the main thread."""
+    if threading.get_ident() == state.thread:
+        state.run_queued()
+
+
 class ProgressTask:
     """The bar; may be used from any thread. Tests set ``cancelled``."""
 
@@ -95,6 +101,7 @@ class ProgressTask:
         if not isinstance(i, int) or not 0 <= i <= 100:
             raise TypeError("setProgress wants a whole number from 0 to 100")
         self.percents.append(i)
+        _look_at_events()
 
     def setMessage(self, s: str) -> None:
         self.texts.append(s)
@@ -107,12 +114,14 @@ def message(prompt: str) -> None:
     state.on_main_only("message")
     state.needs_window("message")
     state.messages.append(prompt)
+    _look_at_events()
 
 
 def ask(prompt: str) -> bool:
     state.on_main_only("ask")
     state.needs_window("ask")
     state.messages.append(prompt)
+    _look_at_events()
     return state.answers.popleft()
 
 
