@@ -382,7 +382,9 @@ def test_a_lut_of_the_configuration_that_was_edited_where_it_lies(
     for name in ("film", "unused"):
         (tmp_path / "luts" / f"{name}.cube").write_text("a look")
     config = tmp_path / "config.ocio"
-    config.write_text("search_path: luts\ncolorspaces:\n  - from_reference: !<FileTransform> {src: film.cube}\n")
+    # A colourspace may be called as a folder is that lies there.
+    named = "- from_reference: !<FileTransform> {src: film.cube}\n  - !<ColorSpaceTransform> {src: luts, dst: b}"
+    config.write_text(f"search_path: luts\ncolorspaces:\n  {named}\n")
     for name, value in {"colorManagement": "OCIO", "OCIO_config": "custom"}.items():
         host.set_root(name, value)
     host.set_root("customOCIOConfigPath", config.as_posix())

@@ -174,6 +174,37 @@ def test_a_reload_that_nuke_refuses_stops_nothing(bench: ContractBench, window: 
     expect_matte_there(bench, node, 1, 9)
 
 
+def test_a_file_that_comes_with_an_old_time_after_it_was_shown(bench: ContractBench, window: State) -> None:
+    """As by ``cp -p`` before the first press: its time of change alone tells that Nuke has read another."""
+    shot = bench.shot((1,))
+    plate = shot / "plate.0001.exr"
+    os.utime(plate, (10**9, 10**9))
+    node = bench.node(shot, 1, 1)
+    read = host.input_of(node, 0)
+    assert read is not None
+    bench.output(read, 1)
+    put_again(plate, bench.plate(9, bench.clean()))
+    assert press(window, bench, node) == "up to date, 1 done"
+    expect_matte_there(bench, node, 1, 9)
+
+
+def test_what_was_not_reloaded_in_another_script_is_forgotten(bench: ContractBench, window: State) -> None:
+    """Its nodes have these names, too, and have read nothing yet."""
+    shot = bench.shot((1,))
+    for picture in (1, 9):
+        plain_exr.write(shot / "plate.0001.exr", bench.plate(picture, bench.clean()))
+        node = bench.node(shot, 1, 1)
+        read = host.input_of(node, 0)
+        assert read is not None and host.full_name(read) == "Read1"
+
+        def refuses() -> None:
+            raise RuntimeError("I'm already executing something else")
+
+        read["reload"].action = refuses  # type: ignore[attr-defined]  # the stand-in's
+        assert press(window, bench, node) == "up to date, 1 done"
+        host.new_script()
+
+
 def test_no_old_picture_of_a_published_live_group_passes_for_a_new_one(bench: ContractBench, window: State) -> None:
     """A Reload may do nothing there; what was never read is read as it is."""
     shot = bench.shot((1,))
