@@ -34,7 +34,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint (.pth), a TorchScript archive or a safetensors file, float32 on the CPU, without
     the prefixes that wrappers put before their names. Raises ``MatteError``: missing_weights, bad_weights."""
     if not path.is_file():
-        raise MatteError("missing_weights", f"There are no weights at {path}.")
+        raise MatteError("missing_weights", f"There are no weights at {path}.", "Correct the path.")
     try:
         state = _read(path)
     except torchscript.ForbiddenArchive as error:

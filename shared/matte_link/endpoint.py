@@ -106,7 +106,9 @@ def _key_file(path: str) -> Mapping[str, str]:
     try:
         entries = json.loads(small_text(path))
         return {name: str(entries[name]) for name in ("server", "public", "secret")}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except OSError as error:
+        raise ValueError(f"the key file {path} cannot be used: {error.strerror or error}.") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(
             f"the key file {path} cannot be used: it must be JSON with server, public and secret."
         ) from None

@@ -63,7 +63,8 @@ def test_use_makes_a_model_ready(models_folder: Path, v2_file: Path, capsys: pyt
 
 def test_use_refuses_a_bad_file(models_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "use", str(tmp_path / "no.pth")]) == 2
-    assert "missing_weights" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "missing_weights" in said and said.endswith(" Correct the path.\n")
 
 
 def test_fetch_downloads_and_checks(

@@ -202,6 +202,12 @@ def _pipe(path: Path) -> None:
     os.mkfifo(path, 0o600)
 
 
+def test_a_clients_key_file_that_is_not_there_is_told_as_that(tmp_path: Path) -> None:
+    """It was said to be no JSON."""
+    with pytest.raises(ValueError, match=r"anna\.json cannot be used: No such file or directory\.$"):
+        Endpoint.resolve("tcp://127.0.0.1:5990", str(tmp_path / "anna.json"), {})
+
+
 @pytest.mark.skipif(os.name != "posix", reason="pipes and devices")
 @pytest.mark.parametrize(
     "put",
