@@ -195,3 +195,15 @@ def test_nothing_is_read_beside_a_frame_that_needs_the_memory_to_itself(bench: S
     bench.pool.states[0].ahead = 0
     list(bench.service.tick())
     assert ahead(bench) == [(0, "b")]
+
+
+def test_a_client_that_fetches_nothing_is_not_served_before_another_because_its_frame_was_read_ahead(
+    bench: ServiceBench,
+) -> None:
+    bench.send(ANNA, batch("a"))
+    bench.send(BEN, batch("b"))
+    bench.send(ANNA, batch("c"))
+    assert ahead(bench) == [(0, "b")]
+    bench.unsent[BEN] = LIMITS.unsent + 1
+    bench.finish()
+    assert started(bench) == ["a", "c"]

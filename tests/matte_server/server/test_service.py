@@ -431,3 +431,9 @@ def test_a_reply_that_was_taken_back_takes_no_room_from_later_ones(bench: Servic
         if name == "a":
             bench.send(ANNA, Cancel(id="x", target="a"))
     assert [type(bench.send(ANNA, matte(name))[0]) for name in "bc"] == [MatteReply, MatteReply]
+
+
+def test_a_batch_frame_that_is_alone_may_use_all_of_the_room(bench: ServiceBench) -> None:
+    """An eighth is kept free for artists only while there is somebody whose frames might take the rest."""
+    large = replace(matte("a", b"p" * 300, b"c" * 300), priority="batch")  # and 300 for its result, of 1000
+    assert Accepted(id="a") in bench.send(ANNA, large)
