@@ -43,7 +43,7 @@ from .refused_stills import BITS, HEAD, PHOTOMETRIC, refuse_file, refuse_layout
 from .still_attributes import attributes_of
 from .still_header import StillHeader
 from .tiff_tags import has_pages_below, orientation_of_exif
-from .unused_alpha import is_unused_alpha
+from .unused_alpha import is_unused_alpha, lacks_its_alpha
 
 _NOT_THE_PICTURE = 1 | 4
 """Bits of NewSubfileType: a reduced copy of another page, and a transparency mask for one."""
@@ -61,6 +61,7 @@ _BEGINNINGS = (
     *(b"P%c" % kind for kind in b"123456Ff"),
 )
 _SEVERAL = "The file holds several pictures, and the first one was read."
+_WITHOUT_ALPHA = "The picture's alpha, of one bit, was left out."
 _GAIN_MAP = "The file holds a gain map, which makes an HDR picture of its SDR one; the SDR picture was read."
 _STORED_IN_INKS = 5
 """PhotometricInterpretation of TIFFs in CMYK or other inks. OpenImageIO makes RGB of CMYK alone."""
@@ -180,7 +181,8 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
             pixels, channels = pixels[..., :3], channels[:3]
         header = StillHeader.read(path, reader.format_name())
         image = _image(header, spec, pixels, channels)
-        warnings = (_SEVERAL,) if _holds_several(header, reader, subimage) else ()
+        warnings: tuple[str, ...] = (_SEVERAL,) if _holds_several(header, reader, subimage) else ()
+        warnings += (_WITHOUT_ALPHA,) if lacks_its_alpha(path, reader.format_name()) else ()
         return replace(image, warnings=warnings, read_from=tuple(spec.channelnames[at] for at in indices[:3]))
     finally:
         reader.close()

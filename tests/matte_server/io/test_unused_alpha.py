@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,3 +38,20 @@ def test_a_fourth_byte_of_zeros_is_no_alpha_unless_it_is_stated(
         found = read(alpha, says)
         assert found.channels == ("R", "G", "B", "A")
         assert np.allclose(found.pixels, np.dstack([colour, files.whole(alpha) / 255.0]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "descriptor", "is_told"),
+    [(2, 16, 0x21, True), (2, 16, 0x20, False), (2, 15, 0x21, False), (3, 8, 0x21, False), (3, 16, 0x28, False)],
+)
+def test_the_alpha_of_a_targa_of_16_bits_is_left_out_aloud(
+    tmp_path: Path, kind: int, bits: int, descriptor: int, is_told: bool
+) -> None:
+    """Colour in five bits each, and alpha in the highest: OpenImageIO reads the former."""
+    path, size = tmp_path / "a.tga", -(-bits // 8)
+    head = struct.pack("<BBBHHBHHHHBB", 0, 0, kind, 0, 0, 0, 0, 0, 13, 9, bits, descriptor)
+    path.write_bytes(head + bytes(range(9 * 13 * size)) if size == 1 else head + bytes(range(234)))
+    found = exr.read_image(path)
+    # A grey one with alpha has eight bits of each.
+    assert found.channels == (("R", "G", "B", "A") if (kind, bits) == (3, 16) else ("R", "G", "B"))
+    assert found.warnings == (("The picture's alpha, of one bit, was left out.",) if is_told else ())
