@@ -15,9 +15,9 @@ from bpy.utils import unescape_identifier
 from . import fingerprint
 from .animation import acting_curves
 from .colour import word_of, working_space
-from .matte_link.file_digest import file_digest
 from .matte_link.result_key import digest
 from .node_facts import clip_source, has_animated_frames, image_source, input_facts, nodes_facts, numbers_of
+from .ocio_files import config_facts
 from .other_add_ons import frame_scripts
 from .picture_headers import has_own_windows, is_turned
 from .places import Feed, Way, feed_of, levels_of, ways_to
@@ -168,10 +168,10 @@ def _animation(tree: Any, numbers: Mapping[str, int], walk: RnaWalk) -> Iterator
             yield [path, walk.struct(curve, frozenset({"data_path"}))]
 
 
-def _ocio_config() -> list[str]:
+def _ocio_config() -> list[object]:
     """The colour configuration of the studio, by name and content; empty for Blender's own."""
     file = Path(os.environ.get("OCIO", ""))
     # OSError: it is built into OpenColorIO ("ocio://...").
     with contextlib.suppress(OSError):
-        return [file.name, file_digest(file)]
+        return config_facts(file)
     return [file.name]

@@ -178,6 +178,9 @@ def configuration(place: Path, edit: Edit) -> None:
     known = os.environ.get("OCIO")
     os.environ["OCIO"] = str(file)
     edit("the colour configuration", lambda: file.write_text("ocio_profile_version: 2\n# edited\n"))
+    table = place / "film.spi1d"
+    file.write_text("ocio_profile_version: 2\n# src: film.spi1d\n")
+    edit("a table of the colour configuration", lambda: table.write_text("edited"))
     os.environ.pop("OCIO")
     if known is not None:
         os.environ["OCIO"] = known

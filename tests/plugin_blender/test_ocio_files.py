@@ -1,0 +1,45 @@
+"""What a colour configuration is known by: its text, and the tables that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from matte_link.file_digest import file_digest
+
+from plugin_blender.ocio_files import config_facts
+
+
+def test_without_tables_it_is_its_text(tmp_path: Path) -> None:
+    config = tmp_path / "config.ocio"
+    config.write_text("ocio_profile_version: 2\nsearch_path: luts\n")
+    assert config_facts(config) == ["config.ocio", file_digest(config)]
+    with pytest.raises(OSError):
+        config_facts(Path("ocio://default"))
+
+
+@pytest.mark.parametrize(
+    ("searched", "place"),
+    [
+        ("search_path: luts", "luts"),
+        ('search_path: "luts:more/luts"', "more/luts"),
+        ("search_path:\n  - luts\n  - 'more/luts'", "more/luts"),
+        ("search_path: luts", "."),
+        ("", "."),
+    ],
+)
+@pytest.mark.parametrize("named", ["src: film.spi1d", 'src: "film.spi1d"', "src: 'film.spi1d'"])
+def test_a_table_counts_by_its_content(tmp_path: Path, searched: str, place: str, named: str) -> None:
+    config, table = tmp_path / "config.ocio", tmp_path / place / "film.spi1d"
+    transform = f"from_scene_reference: !<FileTransform> {{{named}, interpolation: linear}}"
+    config.write_text(f"ocio_profile_version: 2\n{searched}\ncolorspaces:\n  - {transform}\n")
+    table.parent.mkdir(parents=True, exist_ok=True)
+    missing = config_facts(config)
+    table.write_text("one")
+    first = config_facts(config)
+    table.write_text("another")
+    other = config_facts(config)
+    table.write_text("one")
+    assert config_facts(config) == first
+    assert missing != first != other != missing
+    assert first[:2] == ["config.ocio", file_digest(config)] and str(tmp_path) not in str(first)
