@@ -60,4 +60,5 @@ def test_a_sequence_has_pictures_of_its_own_where_it_is_played_once() -> None:
     assert Numbering(start=3, duration=4, offset=0, cyclic=True).span is None
     clip = ClipNumbering(first=5, start=3, offset=2).span_of([8, 5, 6])
     assert clip == Span(first=1, last=4, held=False)
-    assert not clip.shows(5) and ClipNumbering(first=5, start=3, offset=2).span_of([]) is None
+    assert [clip.shows(frame) for frame in (0, 1, 4, 5)] == [False, True, True, False]
+    assert ClipNumbering(first=5, start=3, offset=2).span_of([]) is None

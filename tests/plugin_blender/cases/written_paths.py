@@ -81,6 +81,10 @@ def written(place: Path, scene: Any, node: Any) -> list[str]:
             if not told == shown == (8.0 if "/" in name else 7.0):
                 differs.append(f"{path}: {told} is sent, {shown} is shown")
         assert len(keys) == 1, name
+    # A drive of Windows.
+    for path in ("P:\\plates\\a.exr", "p:/plates/a.exr", "//..\\a.exr"):
+        image.filepath = path
+        assert planning.plan_of(scene, node).plate.file == image.filepath_from_user(), path
     # A network folder of Windows, which Blender finds nowhere else.
     network = f"{chr(92) * 2}{str(place)[1:]}"
     image.filepath = network.replace("/", chr(92)) + chr(92) + "above.exr"
