@@ -406,3 +406,34 @@ def test_ocio_nodes_under_another_environment(comp: EditedComp, monkeypatch: pyt
     before = comp.keys(FRAME)
     monkeypatch.setenv("OCIO", "/show/that/is/not/there/config.ocio")
     assert comp.keys(FRAME) != before
+
+
+def test_a_node_that_only_an_expression_names_has_values_at_the_frame(comp: EditedComp) -> None:
+    """The Switch never takes it, so no frame of its picture is seen."""
+    control = host.create("Grade", name="Control")
+    host.connect(comp.switch, 1, control)
+    host.set_expression(control, "white", "frame + Control.black")
+    host.set_expression(comp.grade, "white", "Control.white")
+    before = comp.keys(FRAME)
+    assert comp.keys(FRAME) == before != comp.keys(FRAME + 1)
+    host.set_value(control, "black", 0.5)
+    assert comp.keys(FRAME) != before
+
+
+def test_of_two_writes_in_a_precomp_none_is_known_to_be_its_render(lonely: ContractBench) -> None:
+    """Where it names none, no document says which one it reads."""
+    precomp = host.create("Precomp", reading=True)
+    with host.inside(precomp):
+        last = host.create("Input")
+        for name in ("first", "second"):
+            write = host.create("Write", file=f"/show/{name}.%04d.exr", name=name)
+            host.connect(write, 0, last)
+            last = write
+        host.connect(host.create("Output"), 0, last)
+
+    def reading() -> list[bool]:
+        return [one.reads_render for one in host.upstream([precomp]).facts if one.kind == "Write"]
+
+    assert reading() == [False, False]
+    host.remove(host.inner(precomp, "first"))
+    assert reading() == [True]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import nuke
 import pytest
-from cleanplate_node import host, nk_text, node_options, panel, plain_exr, sources
+from cleanplate_node import freshness, host, nk_text, node_options, panel, plain_exr, sources
 from cleanplate_node.bench import ContractBench
 from cleanplate_node.fingerprint import FrameKey
 from cleanplate_node.range_plan import Refused
@@ -106,3 +106,10 @@ def test_a_view_that_was_added_since_is_rendered_too(bench: ContractBench, windo
     assert press(window, bench, node) == "up to date, 1 done"
     bench.expect_matte(bench.result(node, 1), 1)
     bench.expect_matte(bench.result(node, 1, "hero view"), 11)
+
+
+def test_a_view_that_got_another_name_is_looked_at(lonely: ContractBench, window: State) -> None:
+    node = lonely.node(lonely.shot((1,)), 1, 1)
+    assert freshness.look_again(node) and not freshness.look_again(node)
+    window.views = ["left"]
+    assert freshness.look_again(node)
