@@ -5,7 +5,8 @@ at a working size; points tracked from the warped clean plate into the plate (Lu
 backwards) then refine the fit to a fraction of a pixel at full size. Where too few can be tracked, as in grainy
 pictures whose set is mostly hidden, the features' own places are the measurement. Points on the subject drop out,
 because what the subject covers does not look like the clean plate there. Where the camera seems not to have moved,
-points are tracked from where they were first, and the search is left out if they agree.
+points are tracked from where they were first, and the search is left out if they agree. Sets without details, out
+of focus or nearly bare, are aligned by their brightness (:mod:`.direct_alignment`).
 
 Coordinates are pixel centres on the EXR plane: pixel (x, y) of any window lies at exactly (x, y).
 """
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .alignment_features import AlignmentFeatures, Grey, Points, grey_of
+from .direct_alignment import align_directly
 from .exposure import most_frequent_ratio
 from .image import Float32, Image
 from .motion_fit import FEWEST_POINTS, FINE_THRESHOLD_PX, Matrix, choose_motion, distances_px, hull_part
@@ -41,6 +43,11 @@ _FEWEST_FEATURES, _LEAST_FEATURES = 40, 0.5
 LEAST_AGREEING = 24
 """Fewer tracked points that agree may do so by chance: a failed search ends with a dozen, a good one on a picture
 of 320 pixels with fifty."""
+# Cells that must show what the clean plate shows, as a part of those that have anything to show and of those that
+# resemble it; and the standard error allowed, as a part of the longer side. In 24 pairs of unrelated pictures, in
+# and out of focus, the parts were at most 0.5 and 0.8, and the error at least 1.2e-3; in 84 of one set they were at
+# least 0.5 and 0.8, and the error at most 2.5e-4.
+_LEAST_SHOWN, _LEAST_ALIKE, _MOST_ERROR = 0.3, 0.7, 5e-4
 # Display windows whose sides differ by less than this are overscan or a crop, not proxies.
 _LEAST_RESIZE = 0.2
 
@@ -153,6 +160,14 @@ def _estimate(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix,
     """The alignment, or a sentence that says why there is none."""
     if not (plate.window.area and clean.window.area):
         return "one of the pictures has no pixels."
+    found = _by_details(plate, clean, start, mode)
+    if isinstance(found, str) or agreeing(found) < LEAST_AGREEING:
+        return _by_brightness(plate, clean, start, mode) or found
+    return found
+
+
+def _by_details(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix, mode: str) -> Alignment | str:
+    """The alignment from features and tracked points, or a sentence that says why there is none."""
     still = _in_arrays(start, plate.window, clean.window)
     if mode == "auto" and _seems_unmoved(plate.grey, clean, still):
         # Most cameras stand on a tripod: tracking from the unmoved position confirms that without a feature search.
@@ -197,6 +212,33 @@ def _by_features(
     if fit is None or fit.inliers < _LEAST_FEATURES or agreeing(fit) < _FEWEST_FEATURES:
         return None
     return fit
+
+
+def _by_brightness(
+    plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix, mode: str
+) -> Alignment | None:
+    """The alignment that makes the pictures alike; None where they are not alike in enough places, or where nothing
+    says how the clean plate lies. The points are the places compared, and the residual is the standard error."""
+    still = _in_arrays(start, plate.window, clean.window)
+    found = align_directly(plate.light, clean.light, still, mode)
+    if found is None or not _sane(found.transform):
+        return None
+    shown = len(found.places)
+    enough = max(LEAST_AGREEING, _LEAST_SHOWN * found.textured, _LEAST_ALIKE * found.resembling)
+    window = plate.window
+    is_vague = found.error_px > _MOST_ERROR * max(window.width, window.height)
+    spread = hull_part(found.places + np.array([window.x, window.y], np.float32), window) if shown else 0.0
+    if shown < enough or is_vague or spread < _LEAST_SPREAD:
+        return None
+    transform = _on_plane(found.transform, window, clean.window)
+    return Alignment(
+        transform=start if found.kind == "none" else transform,
+        kind=found.kind,
+        coverage=coverage(transform, window, clean.window),
+        inliers=shown / found.resembling,
+        residual_px=found.error_px,
+        points=found.resembling,
+    )
 
 
 def _fit(

@@ -76,16 +76,17 @@ class FrameGlance:
     @property
     def is_near(self) -> bool:
         """Whether the details that were found lie where they were expected."""
-        return self.drift_px <= self._most_drift_px
+        return self.drift_px <= self.most_drift_px
 
     @property
     def is_mostly_elsewhere(self) -> bool:
         """Whether the details of most of the frame lie elsewhere than expected: the camera moved, not only what it
         sees. Details found by chance lie elsewhere too, and say nothing."""
-        return self.hints_at_place and self.common_drift_px > self._most_drift_px
+        return self.hints_at_place and self.common_drift_px > self.most_drift_px
 
     @property
-    def _most_drift_px(self) -> float:
+    def most_drift_px(self) -> float:
+        """Details that lie within so many plate pixels of where they were expected have not moved."""
         return max(_MOST_DRIFT * self.longer_side, _LEAST_DRIFT_PX)
 
     @property

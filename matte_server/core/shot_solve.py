@@ -95,8 +95,13 @@ def locked_alignment(estimates: Sequence[Alignment], clean: Window, known_locked
 
 def is_same_place(one: Alignment, other: Alignment, clean: Window) -> bool:
     """Whether two alignments put the clean plate's corners to the same places, within measuring error."""
-    away = np.linalg.norm(corners(one.transform, clean) - corners(other.transform, clean), axis=1).max()
-    return bool(away <= _SAME * max(clean.width, clean.height))
+    return apart_px(one, other, clean) <= _SAME * max(clean.width, clean.height)
+
+
+def apart_px(one: Alignment, other: Alignment, clean: Window) -> float:
+    """The largest distance between where two alignments put a corner of the clean plate, in plate pixels."""
+    away = corners(one.transform, clean) - corners(other.transform, clean)
+    return float(np.linalg.norm(away, axis=1).max())
 
 
 def _middle(chosen: Sequence[Alignment], clean: Window) -> Alignment:

@@ -27,6 +27,7 @@ from ..core.image import Image
 from ..core.placement import CleanPlateDetails, with_exposure
 from ..core.shot_solve import (
     Expectation,
+    apart_px,
     best_supported,
     expected_between,
     is_same_light,
@@ -187,7 +188,7 @@ class PlateSolve:
         return SmallPlate.of(plate), clean, plate
 
     def _placed_on_locked_camera(self, frame: ShotFrame, locked: Alignment, glance: FrameGlance) -> Alignment:
-        kept = replace(locked, inliers=glance.inliers, residual_px=glance.residual_px, points=glance.points)
+        kept = _with_figures_of(glance, locked)
         if glance.sees_place and glance.is_near:
             return kept
         if self._shot.camera.kind == "locked":
@@ -196,7 +197,9 @@ class PlateSolve:
         if not glance.sees_place and is_same_place(own.alignment, locked, own.clean_window):
             return kept
         if is_sure(own.alignment):
-            return own.alignment
+            # It sees more than a glance: where it differs from the lock by no more than a drift may, nothing moved.
+            is_still = apart_px(own.alignment, locked, own.clean_window) <= glance.most_drift_px
+            return _with_figures_of(own.alignment, locked) if is_still else own.alignment
         if not glance.sees_place:
             return kept
         expected = Expectation(transform=locked.transform, source="the locked camera")
@@ -353,6 +356,11 @@ class PlateSolve:
         if self._shot.camera.kind != "moving" or len(windows) != 1:
             return False
         return locked_alignment(list(self._used.values()), windows.pop()) is not None
+
+
+def _with_figures_of(measured: Alignment | FrameGlance, locked: Alignment) -> Alignment:
+    """The lock, with how well a frame's own measurement fits."""
+    return replace(locked, inliers=measured.inliers, residual_px=measured.residual_px, points=measured.points)
 
 
 def solve_inputs(shot: Shot) -> set[Path]:

@@ -10,12 +10,14 @@ from pathlib import Path
 from shutil import copy
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from filelock import SoftFileLock, Timeout
 from matte_link.options import MatteOptions
 
 from matte_server.core.align import Alignment, align
+from matte_server.core.expected_frame import FrameGlance
 from matte_server.core.image import Image
 from matte_server.core.placement import as_facts, from_facts, with_exposure
 from matte_server.core.shot_solve import corners
@@ -122,6 +124,47 @@ def test_a_locked_camera_is_looked_at_in_every_frame(make_shot: MakeShot) -> Non
     assert len({alignment.residual_px for number, alignment in found.items() if number != 1007}) == 15
     assert np.isnan(found[1007].residual_px) and found[1007].points == 0
     assert "Frame 1005 is lit otherwise" in solve.summary() and "Frame 1002 is elsewhere" in solve.summary()
+
+
+def test_a_locked_camera_is_known_before_a_set_out_of_focus(make_shot: MakeShot) -> None:
+    """A glance finds nothing there, and a search no details. The camera was turned after the clean plate."""
+    shot = make_shot(10)
+    turned = np.array([[1.002, 0.004, -5.0], [-0.004, 1.002, 4.0], [0, 0, 1]])
+    soft = cv2.GaussianBlur(wall((360, 480), 3), (0, 0), 12)
+    save(Path(shot.clean), soft)
+    for number, frame in enumerate(shot.frames):
+        replaced(shot, frame, plate_of(moved(soft, turned), number))
+    solve, planned = solved(shot)
+    found = [solve.alignment(frame) for frame in planned.frames]
+    assert "The camera is locked: one transform and gain for the whole shot." in solve.summary()
+    assert len({alignment.transform.tobytes() for alignment in found}) == 1
+    off = corners(found[0].transform, Window(0, 0, 480, 360)) - corners(turned, Window(0, 0, 480, 360))
+    # A thirtieth of the blur, in corners that only the fit reaches.
+    assert np.linalg.norm(off, axis=1).max() < 0.5 and not found[0].warnings
+
+
+@pytest.mark.parametrize(("away", "is_kept"), [(0.0, True), (0.4, False)])
+def test_a_frame_that_a_glance_saw_elsewhere_is_measured(make_shot: MakeShot, away: float, is_kept: bool) -> None:
+    """A glance at few details may be wrong by more than the 0.15 px that it allows; the search decides."""
+    shot = make_shot(3)
+    replaced(shot, 1002, plate_of(moved(wall(), np.array([[1.0, 0, away], [0, 1, 0], [0, 0, 1]])), 2))
+    solve, planned = solved(shot)
+    locked = solve.alignment(planned.frames[0])
+    glance = FrameGlance(
+        points=30,
+        asked=400,
+        inliers=1.0,
+        residual_px=0.3,
+        drift_px=0.3,
+        common_drift_px=0.3,
+        ratios=(1.0, 1.0, 1.0),
+        longer_side=160,
+    )
+    found = solve._placed_on_locked_camera(planned.frames[1], locked, glance)
+    assert (found.transform is locked.transform) == is_kept
+    assert found.transform[0, 2] == pytest.approx(away, abs=0.1)
+    # The figures are the search's, of more points than the glance had.
+    assert found.points > 30
 
 
 def saved_facts(solve: PlateSolve, shot: ShotFiles) -> dict[str, Any]:
