@@ -162,6 +162,9 @@ def without_pictures(home: Path, old: Path) -> None:
     home.mkdir(parents=True)
     (old / "comp").rename(home)
     (old / "a").rename(old / "gone")
+    # Those of another file do not.
+    for folder in list(home.glob("cleanplate/*/*-*")):
+        folder.with_name(f"{folder.name.partition('-')[0]}-00000000").mkdir()
     with WithoutServer():
         assert rendered(home / "shot.blend") == RED
         # Others come in their place.
