@@ -21,7 +21,10 @@ from .motion_fit import Matrix
 from .tone_fit import HOMOGRAPHY, SIMILARITY, TRANSLATION, fitted, lit_alike, moves_of
 from .tone_level import ToneLevel, tone_level, tone_of, warped
 
-_SIDES = (48, 96, 192, 384)
+# The longer side of the small copies, and what is allowed to change there: on the smallest, a subject that hides a
+# third of the set bends a homography.
+_COARSE = ((96, (TRANSLATION,)), (192, (TRANSLATION, SIMILARITY)))
+_FINE = (384, (SIMILARITY, HOMOGRAPHY))
 # Cells of this many pixels are compared, each with the 25 x 25 pixels around it.
 _CELL = 12
 # A cell with so many deviations of noise has something to compare; of those some correlate by chance.
@@ -45,7 +48,6 @@ class DirectFit:
     kind: str
     places: Points
     resembling: int
-    textured: int
     error_px: float
 
 
@@ -54,25 +56,26 @@ def align_directly(plate: Float32, clean: Float32, start: Matrix, mode: str) -> 
     quarter of the picture from ``start``; ``mode``: translation, homography, or auto for the simplest that fits.
     None where the clean plate leaves the picture. Whether the fit is to be believed is the caller's to say."""
     tones = tone_of(plate), tone_of(clean)
-    levels = [tone_level(*tones, side) for side in _SIDES]
-    freedoms = (TRANSLATION,) if mode == "translation" else (TRANSLATION, SIMILARITY, HOMOGRAPHY)
-    unmoved = np.asarray(np.linalg.inv(start), np.float64)
-    begun = _through(levels[:2], unmoved, freedoms)
-    found = None if begun is None else _through(levels[2:], begun, freedoms[-1:])
-    return None if found is None else _chosen(levels[-1], unmoved, found, mode)
+    fullest = TRANSLATION if mode == "translation" else HOMOGRAPHY
+    unmoved = found = np.asarray(np.linalg.inv(start), np.float64)
+    for side, freedoms in (*_COARSE, _FINE):
+        level = tone_level(*tones, side)
+        near = _refined(level, found, [freedom for freedom in freedoms if freedom <= fullest])
+        if near is None:
+            return None
+        found = near
+    return _chosen(level, unmoved, found, mode)
 
 
-def _through(levels: Sequence[ToneLevel], matrix: Matrix, freedoms: Sequence[int]) -> Matrix | None:
-    """``matrix``, plate to clean plate, refined on each level, first by few changes and then by more."""
-    for level in levels:
-        small = level.small(matrix)
-        for freedom in freedoms:
-            fit = fitted(level, small, freedom)
-            if fit is None:
-                return None
-            small = fit.matrix
-        matrix = level.full(small)
-    return matrix
+def _refined(level: ToneLevel, matrix: Matrix, freedoms: Sequence[int]) -> Matrix | None:
+    """``matrix``, plate to clean plate, refined on a level, first by few changes and then by more."""
+    small = level.small(matrix)
+    for freedom in freedoms:
+        fit = fitted(level, small, freedom)
+        if fit is None:
+            return None
+        small = fit.matrix
+    return level.full(small)
 
 
 def _chosen(level: ToneLevel, unmoved: Matrix, found: Matrix, mode: str) -> DirectFit | None:
@@ -95,7 +98,6 @@ def _chosen(level: ToneLevel, unmoved: Matrix, found: Matrix, mode: str) -> Dire
         kind=kind,
         places=_on_plate(cells.middles[agreeing], level),
         resembling=int((cells.textured & (cells.correlation > _RESEMBLES)).sum()),
-        textured=int(cells.textured.sum()),
         error_px=_largest_error(variance, level),
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 
-from matte_server.core.align import align
+from matte_server.core.align import _is_believed, align
 from matte_server.core.alignment_features import light_of
 from matte_server.core.direct_alignment import DirectFit, align_directly
 from matte_server.core.image import Float32
@@ -67,14 +70,15 @@ def fit(plate: Float32, clean: Float32, mode: str = "auto") -> DirectFit:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_set_out_of_focus_is_aligned_past_a_sharp_subject(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "part"), [(1, 0.45), (2, 0.35), (3, 0.45)])
+def test_a_set_out_of_focus_is_aligned_past_a_sharp_subject(seed: int, part: float) -> None:
+    """The disc hides 22 % of the picture, or 36."""
     clean = unfocused(seed)
-    plate = grainy(with_subject(moved(clean, HAND)) * np.float32(1.4), 1)
+    plate = grainy(with_subject(moved(clean, HAND), part) * np.float32(1.4), 1)
     found = align(image(plate), image(grainy(clean, 2)), "auto")
     assert found.kind == "homography" and not found.warnings
     assert misses_px(found.transform, HAND) < ALLOWED_PX
-    assert found.inliers > 0.8 and found.points > 100 and 0 < found.residual_px < 0.5
+    assert found.inliers > 0.67 and found.points > 100 and 0 < found.residual_px < 0.5
     assert found.coverage == pytest.approx(0.97, abs=0.03)
 
 
@@ -110,7 +114,7 @@ def test_the_mode_says_which_motion() -> None:
 
 
 def test_a_large_shift_is_found() -> None:
-    """A fifth of the width: the smallest copies are moved by nine pixels."""
+    """A fifth of the width: the smallest copies are moved by eighteen pixels."""
     clean = unfocused(2)
     far = np.array([[1.0, 0.0, 120.0], [0.0, 1.0, -40.0], [0.0, 0.0, 1.0]])
     found = fit(with_subject(moved(clean, far), 0.2), clean)
@@ -150,6 +154,36 @@ def test_a_set_that_is_nearly_hidden_is_not_believed() -> None:
     plate = with_subject(moved(clean, HAND), 1.0)
     found = align(image(plate), image(clean), "auto")
     assert found.kind == "none" and found.warnings
+
+
+BELIEVED = DirectFit(
+    transform=HAND,
+    kind="homography",
+    places=np.stack(np.meshgrid(np.arange(40, 640, 60), np.arange(40, 360, 60)), -1)
+    .reshape(-1, 2)
+    .astype(np.float32),
+    resembling=70,
+    error_px=0.3,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_believed"),
+    [
+        ({}, True),
+        # 60 places are like the clean plate; of more than 89 that resemble it they are too few.
+        ({"resembling": 91}, False),
+        # A two thousandth of 640 pixels is 0.32.
+        ({"error_px": 0.33}, False),
+        ({"error_px": float("inf")}, False),
+        ({"places": BELIEVED.places[:23], "resembling": 23}, False),
+        ({"places": BELIEVED.places / 10}, False),
+        ({"transform": np.diag([-1.0, 1.0, 1.0])}, False),
+    ],
+    ids=["as it is", "few alike", "vague", "unknown", "few", "in one place", "mirrored"],
+)
+def test_what_a_fit_must_show(change: dict[str, Any], is_believed: bool) -> None:
+    assert _is_believed(replace(BELIEVED, **change), Window(0, 0, WIDTH, HEIGHT)) == is_believed
 
 
 def test_a_gradient_says_nothing_across_it() -> None:
