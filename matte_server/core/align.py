@@ -44,10 +44,10 @@ LEAST_AGREEING = 24
 """Fewer tracked points that agree may do so by chance: a failed search ends with a dozen, a good one on a picture
 of 320 pixels with fifty."""
 # A fit by brightness is believed where this part of the cells that resemble the clean plate is like it, and where
-# the standard error is at most this part of the longer side. In 170 made pairs (four degrees of blur, a subject over
-# 12 to 68 % of the picture) all of 147 such fits lay within 1.3 % of the width in each corner, half of them within
-# 0.04 %; the other fits had parts up to 0.66 and errors from 5.7e-4 on. No fit of 120 pairs of different sets had
-# both.
+# the standard error is at most this part of the longer side. In 170 made pairs (four degrees of blur, a subject
+# over 12 to 68 % of the picture) all of 147 such fits lay within 1.3 % of the width in each corner, half of them
+# within 0.04 %; the other fits had parts up to 0.66 and errors from 5.7e-4 on. No fit of 120 pairs of different
+# sets had both.
 _LEAST_ALIKE, _MOST_ERROR = 0.67, 5e-4
 # Display windows whose sides differ by less than this are overscan or a crop, not proxies.
 _LEAST_RESIZE = 0.2
