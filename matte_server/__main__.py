@@ -22,6 +22,8 @@ def main() -> int:
         print(f"error (bad_clock): {words}", file=sys.stderr)
         return _BAD_INPUT
     try:
+        if not _may_open_enough():
+            return _BAD_INPUT
         from .cli.main import main as run
 
         code = run(interruption=interruption)
@@ -40,6 +42,19 @@ def _hold_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def _may_open_enough() -> bool:
+    """Whether this process may open as many files as a command takes; says what to do where it may not: libraries
+    abort, or wait for ever, where no file can be opened."""
+    from .server.descriptors import FEWEST, allow_files
+
+    allowed = allow_files(FEWEST)
+    if allowed < FEWEST:
+        words = f"This process may have {allowed} files open at a time, and needs {FEWEST}."
+        hint = "Raise the limit in a new shell, such as with: ulimit -n 1024."
+        print(f"error (few_files): {words} {hint}", file=sys.stderr)
+    return allowed >= FEWEST
 
 
 def _is_date_held() -> bool:

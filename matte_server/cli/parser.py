@@ -20,6 +20,8 @@ _WIDEST = 116
 """Prose in wider lines is hard to read."""
 _NO_VALUE = re.compile(r"argument (\S+): expected one argument")
 _NO_NUMBER = re.compile(r"invalid float value: ('.*')", re.DOTALL)
+_FLAGS_OF_MATTE = ("review", "watch")
+"""Those that are taken for commands. To ask the commands for their flags would import what they all need."""
 _UNKNOWN = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)")
 
 
@@ -138,9 +140,12 @@ class CommandParser(argparse.ArgumentParser):
         return parsed, unknown
 
     def _word_before(self, file: str, message: str) -> str:
-        """The word that was forgotten where a file stands in its place: a command, or the kind of a farm's job."""
+        """The word that was forgotten where a file stands in its place: a command, or the kind of a farm's job. The
+        command of a flag that was taken for one."""
         if message.startswith("argument COMMAND: ") and Path(file).suffix:
             return f" To matte a picture, write '{self.prog} matte {file} --clean CLEAN -o OUT'."
+        if message.startswith("argument COMMAND: ") and file in _FLAGS_OF_MATTE:
+            return f" --{file} is a flag: '{self.prog} matte ... --{file}'."
         if message.startswith("argument KIND: ") and Path(file).suffix:
             return f" The kind comes before the file: '{self.prog} {_kind_of(Path(file))} {file} ...'."
         return ""

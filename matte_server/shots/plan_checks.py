@@ -169,11 +169,14 @@ def check_new(output: Path, may_overwrite: bool) -> None:
 def check_writable(path: Path, hint: str) -> None:
     """Raises ``MatteError`` where no file can be written there: cannot_write, or name_too_long. Its folder need not
     exist."""
-    if not _is_writable(path):
-        raise MatteError("cannot_write", f"{path} cannot be written; nothing was started.", hint)
+    if reason := _why_not_writable(path):
+        raise MatteError("cannot_write", f"{path} cannot be written ({reason}); nothing was started.", hint)
 
 
-def _is_writable(path: Path) -> bool:
+def _why_not_writable(path: Path) -> str:
+    """What the system says against a file there; empty where it can be written."""
+    if path.is_dir():
+        return "it is a folder"
     try:
         # A link that leads nowhere is there too, and no folder can be made in its place.
         folder = next((each for each in path.absolute().parents if os.path.lexists(each)), path.parent)
@@ -181,15 +184,13 @@ def _is_writable(path: Path) -> bool:
         for name in (path.name + _TEMPORARY, *(each.name for each in path.absolute().relative_to(folder).parents)):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 (folder / name).lstat()
-        if path.is_dir() or not os.access(folder, os.W_OK):
-            return False
         # Only a file that is made shows what a disk allows that is mounted to be read, and the system's folders.
         with tempfile.TemporaryFile(dir=folder):
-            return True
+            return ""
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise name_too_long(str(path)) from None
-        return False
+        return error.strerror or str(error)
 
 
 def check_before_start(shot: Shot) -> None:

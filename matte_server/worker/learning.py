@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,7 @@ from .memory import memory_left, release_free_memory
 from .messages import FrameJob, FramePrepared, LearningEnded, LearningJob, StepTaken
 from .reader import FrameReader
 
+log = logging.getLogger(__name__)
 Report = Callable[[FramePrepared | StepTaken], None]
 _SAVE_S, _FIRST_SAVE_S = 20.0, 1.0
 """A worker that dies loses at most the steps of this many seconds, and never more than half of all."""
@@ -203,6 +205,7 @@ class _Checkpoints:
         self._path = path
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[None] | None = None
+        self._refusal = ""
         self._started = self._saved_at = time.monotonic()
 
     @property
@@ -222,8 +225,18 @@ class _Checkpoints:
 
     def save(self, data: bytes) -> None:
         self._saved_at = time.monotonic()
-        # Its errors are not asked for: where the disk is full, learning goes on, but not after a crash.
-        self._writing = self._writer.submit(write_atomically, str(self._path), data)
+        self._writing = self._writer.submit(self._write, data)
+
+    def _write(self, data: bytes) -> None:
+        """Where the disk is full, learning goes on, but after a crash not from here. The log says why, once."""
+        refusal = ""
+        try:
+            write_atomically(str(self._path), data)
+        except OSError as error:
+            refusal = error.strerror or str(error)
+            if refusal != self._refusal:
+                log.warning("A checkpoint of learning cannot be written to %s: %s.", self._path.parent, refusal)
+        self._refusal = refusal
 
     def close(self) -> None:
         self._writer.shutdown()

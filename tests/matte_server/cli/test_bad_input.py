@@ -187,7 +187,7 @@ def test_an_output_folder_that_cannot_be_written(bench: CommandBench, said: Call
     bench.out.write_bytes(b"I was here first")
     assert bench.run("--frames", "1") == console.BAD_INPUT
     assert "(cannot_write)" in (words := said())
-    assert "matte.0001.exr cannot be written; nothing was started" in words
+    assert "matte.0001.exr cannot be written (Not a directory); nothing was started" in words
     assert bench.out.read_bytes() == b"I was here first"
 
 

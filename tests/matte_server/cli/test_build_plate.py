@@ -18,7 +18,7 @@ from tests.matte_server.shots.conftest import ShotFiles, plate_of, save, wall
     ("words", "code", "sentence"),
     [
         (["-o", "clean.png"], "bad_output", "is a float EXR. Name -o with .exr."),
-        (["-o", f"{__file__}/clean.exr"], "cannot_write", "cannot be written; nothing was started."),
+        (["-o", f"{__file__}/clean.exr"], "cannot_write", "written (Not a directory); nothing was started."),
         (["--reference", "1009"], "missing_frame", "The reference frame 1009 is not among the frames of the shot."),
         (["--subject", "roto.####.exr"], "missing_frame", "roto.1001.exr"),
     ],

@@ -36,7 +36,7 @@ def test_figures_that_cannot_be_written_are_refused_before_anything_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["evaluate", "nothing", "nothing", "--json", str(tmp_path)]) == console.BAD_INPUT
-    assert "cannot be written; nothing was started. Name another --json." in capsys.readouterr().err
+    assert "written (it is a folder); nothing was started. Name another --json." in capsys.readouterr().err
 
 
 def test_a_terminal_gets_as_many_tables_as_it_takes() -> None:

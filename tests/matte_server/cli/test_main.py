@@ -74,6 +74,10 @@ def test_alone_and_with_help_it_says_where_to_start(capsys: pytest.CaptureFixtur
         (("farm", "openjd", "p.####.exr", "--bundle", "j"), "file: 'cleanplate farm openjd shot p.####.exr ...'."),
         (("farm", "opencue", "sh010.nk", "--bundle", "j"), "file: 'cleanplate farm opencue nuke sh010.nk ...'."),
         (("plate.1001.exr",), "To matte a picture, write 'cleanplate matte plate.1001.exr --clean CLEAN -o OUT'."),
+        # Somebody who takes a flag for a command.
+        (("review", "mattes"), "'help'). --review is a flag: 'cleanplate matte ... --review'. See"),
+        (("watch", "drop"), "'help'). --watch is a flag: 'cleanplate matte ... --watch'. See"),
+        (("abracadabra", "p"), "'help'). See"),
     ],
 )
 def test_an_unknown_word_is_refused_with_the_nearest_known_one(

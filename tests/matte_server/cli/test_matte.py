@@ -66,7 +66,7 @@ def test_what_cannot_be_written_is_one_sentence_before_anything_is_started(
     shot = make_shot(3)
     assert cli.main(shot.command(*words, *more)) == console.BAD_INPUT
     complaint = capsys.readouterr().err
-    assert complaint.count("cannot be written; nothing was started.") == 1 and words[1][:5] in complaint
+    assert complaint.count("(No such file or directory); nothing was started.") == 1 and words[1][:5] in complaint
     assert not Path(shot.matte).parent.exists()
 
 
@@ -192,10 +192,11 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_first_frame(
     make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shot = make_shot(2)
-    for place in (tmp_path, tmp_path / "shot" / "clean.exr" / "report.json"):
+    in_a_file = tmp_path / "shot" / "clean.exr" / "report.json"
+    for place, why in ((tmp_path, "it is a folder"), (in_a_file, "Not a directory")):
         words = shot.command("--json", str(place), "--server", server.endpoint.address)
         assert cli.main(words) == console.BAD_INPUT
-        assert "cannot be written; nothing was started" in capsys.readouterr().err
+        assert f"cannot be written ({why}); nothing was started" in capsys.readouterr().err
     assert not Path(shot.matte).parent.exists()
 
 

@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_a_server_is_started(
     taken.write_bytes(b"I was here first")
     assert cli.main(["demo", "-o", str(taken)]) == console.BAD_INPUT
     printed = capsys.readouterr()
-    assert "cannot be written; nothing was started" in printed.err and "server" not in printed.out
+    assert "cannot be written (Not a directory); nothing was started" in printed.err and "server" not in printed.out
     assert taken.read_bytes() == b"I was here first"
 
 

@@ -1,4 +1,4 @@
-"""The limit on a server's open files, in processes of their own."""
+"""The limit on a process's open files, in processes of their own."""
 
 from __future__ import annotations
 
@@ -26,8 +26,29 @@ def test_a_server_may_open_what_its_clients_take(soft: int, hard: int, after: tu
         "from matte_server.server.limits import ServiceLimits; allow_clients(ServiceLimits().clients);"
         "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
-    script = f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$@"'
-    ended = subprocess.run(
-        ["bash", "-c", script, "bash", sys.executable, "-c", code], capture_output=True, text=True
-    )
+    ended = limited(soft, hard, "-c", code)
     assert ended.stdout.split() == [str(each) for each in after], ended.stderr
+
+
+def limited(soft: int, hard: int, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command of this Python's with so few files."""
+    script = f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$@"'
+    return subprocess.run(["bash", "-c", script, "bash", sys.executable, *words], capture_output=True, text=True)
+
+
+def test_a_command_that_may_open_too_few_files_says_so_at_its_start() -> None:
+    """Some libraries aborted, others waited for ever."""
+    ended = limited(16, 63, "-m", "matte_server", "doctor")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "error (few_files): This process may have 63 files open at a time, and needs 64. "
+        "Raise the limit in a new shell, such as with: ulimit -n 1024.\n"
+    )
+
+
+def test_a_command_takes_the_files_that_it_may_have() -> None:
+    code = (
+        "import resource, sys; from matte_server.__main__ import main; sys.argv[1:] = ['version']; code = main();"
+        "print(code, *resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    assert limited(16, 70, "-c", code).stdout.endswith("\n0 64 70\n")

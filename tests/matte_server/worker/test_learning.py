@@ -169,3 +169,30 @@ def test_a_disk_that_is_slower_than_learning_is_not_waited_for(
     go.set()
     kept.close()
     assert written == [b"first", b"last"] and kept.is_due
+
+
+def test_a_checkpoint_that_its_disk_refuses_is_in_the_log_once_for_each_cause(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "kept"
+    folder.touch()  # permissions do not bind a superuser, who runs some build machines
+    kept = learning._Checkpoints(folder / "c.checkpoint")
+
+    def save() -> None:
+        kept.save(b"state")
+        assert kept._writing is not None
+        kept._writing.result()
+
+    save()
+    save()
+    (refused,) = caplog.messages
+    assert refused.startswith(f"A checkpoint of learning cannot be written to {folder}: ") and refused[-2:] != ":."
+    folder.unlink()
+    save()
+    assert kept.load() == b"state" and caplog.messages == [refused]
+    folder.joinpath("c.checkpoint").unlink()
+    folder.rmdir()
+    folder.touch()
+    save()
+    kept.close()
+    assert caplog.messages == [refused, refused]
