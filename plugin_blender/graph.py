@@ -146,9 +146,10 @@ def _play(group: Any, image: Any) -> None:
     """Has the group's Image node play a sequence of results."""
     player = group.nodes[_RESULTS]
     player.image = image
-    # File number = frame. A long sequence, because past its end Blender would hold the last picture.
+    # File number = frame. A long sequence, because past its end Blender would hold the last picture, and a loop,
+    # because before its start Blender would hold the first: negative frames have no results, and show nothing.
     player.frame_start, player.frame_offset, player.frame_duration = 0, -1, _MOST_FRAMES
-    player.use_auto_refresh = True
+    player.use_auto_refresh = player.use_cyclic = True
     _connect(group)
 
 

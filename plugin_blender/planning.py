@@ -58,7 +58,9 @@ def _standing_for_pictures(node: Any, plan: SolvePlan) -> SolvePlan:
     """The plan of the results that the node plays already, where they are of the present settings, and a folder of
     its pictures is not on this machine."""
     elsewhere = plan.elsewhere()
-    if not elsewhere or all(Path(path).parent.is_dir() for path in plan.paths):
+    # Files of other kinds may be missing for ever, and the node is solved all the same.
+    pictures = (*plan.plate.pictures, *plan.clean_plate.pictures)
+    if not elsewhere or all(Path(picture.file).parent.is_dir() for picture in pictures):
         return plan
     played = Path(graph.shown_file(node)).parent
     return replace(plan, played=played.name) if played in elsewhere else plan

@@ -99,6 +99,11 @@ class FileSource:
         return ["/".join(Path(self.file).parts[-2:]), self.colourspace, repr(self.numbering)]
 
     @property
+    def pictures(self) -> tuple[FileSource, ...]:
+        """What has to be there for a solve, as of a :class:`GraphSource`; none where nothing is connected."""
+        return (self,) if self.file else ()
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """The paths of which the name holds the last two parts."""
         return (self.file,) if self.file else ()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-_FILE = re.compile(r"\bsrc:\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\s,}\"'][^,}\n]*))")
+_FILE = re.compile(r"\bsrc:\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\s,}\"'](?:(?!\s#)[^,}\n])*))")
 """The file of a FileTransform, as a config in YAML names it."""
 _SEARCH = re.compile(r"^search_path:[ \t]*(.*(?:\n[ \t]*-.*)*)", re.MULTILINE)
 
@@ -27,12 +27,16 @@ class LutNames:
         files = {next(filter(None, match.groups())).strip() for match in _FILE.finditer(text)}
         return LutNames(files=tuple(sorted(files)), folders=tuple(_search_path(text)))
 
-    def there(self, config: Path) -> Iterator[Path]:
-        """What is there under these names, files or not, in the order of their names; the others are left out."""
+    def places(self, config: Path) -> Iterator[tuple[str, Path]]:
+        """Each name, and where a file of that name may lie, once for each folder, in the order of the names."""
         folders = [config.parent, *(config.parent / folder for folder in self.folders)]
         for name in self.files:
-            # OCIO takes the first that it finds; where several are there, all of them count.
-            yield from (path for folder in folders if (path := folder / os.path.expandvars(name)).exists())
+            yield from ((name, folder / os.path.expandvars(name)) for folder in folders)
+
+    def there(self, config: Path) -> Iterator[Path]:
+        """What is there under these names, files or not, in the order of their names; the others are left out."""
+        # OCIO takes the first that it finds; where several are there, all of them count.
+        return (path for _, path in self.places(config) if path.exists())
 
 
 def names_in(config: Path) -> LutNames:

@@ -28,8 +28,14 @@ def test_without_tables_it_is_its_text(tmp_path: Path) -> None:
         ("", "."),
     ],
 )
-@pytest.mark.parametrize("named", ["src: film.spi1d", 'src: "film.spi1d"', "src: 'film.spi1d'"])
-def test_a_table_counts_by_its_content(tmp_path: Path, searched: str, place: str, named: str) -> None:
+@pytest.mark.parametrize(
+    "named",
+    ["src: film.spi1d", 'src: "film.spi1d"', "src: 'film.spi1d'", "src: $FILM.spi1d", "src: film.spi1d # grain\n "],
+)
+def test_a_table_counts_by_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, searched: str, place: str, named: str
+) -> None:
+    monkeypatch.setenv("FILM", "film")
     config, table = tmp_path / "config.ocio", tmp_path / place / "film.spi1d"
     transform = f"from_scene_reference: !<FileTransform> {{{named}, interpolation: linear}}"
     config.write_text(f"ocio_profile_version: 2\n{searched}\ncolorspaces:\n  - {transform}\n")
@@ -43,3 +49,15 @@ def test_a_table_counts_by_its_content(tmp_path: Path, searched: str, place: str
     assert config_facts(config) == first
     assert missing != first != other != missing
     assert first[:2] == ["config.ocio", file_digest(config)] and str(tmp_path) not in str(first)
+
+
+def test_names_that_are_no_files_are_left_out(tmp_path: Path) -> None:
+    """Colourspaces that a transform goes between, tables that are missing, and folders: results of older versions
+    stay."""
+    config = tmp_path / "config.ocio"
+    (tmp_path / "luts").mkdir()
+    config.write_text("- !<ColorSpaceTransform> {src: acescg, dst: aces}\n- {src: gone.spi1d}\n- {src: luts}\n")
+    assert config_facts(config) == ["config.ocio", file_digest(config)]
+    (tmp_path / "my film.spi1d").write_text("one")
+    config.write_text("- !<FileTransform> {src: my film.spi1d, interpolation: linear}\n")
+    assert config_facts(config)[2] == [["my film.spi1d", file_digest(tmp_path / "my film.spi1d")]]

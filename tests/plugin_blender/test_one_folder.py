@@ -23,6 +23,7 @@ _MEMBERS = (
     "before",
     "behind",
     "clips",
+    "textured",
 )
 _DEPTHS = {"comp/shot": "a", "shot": "b", "comp/in/shot": "c", "comp": "a", "comp/comp": "b"}
 
@@ -52,7 +53,7 @@ def make_pictures(place: Path) -> None:
 def test_each_file_shows_the_mattes_of_its_own_plate(blender: Blender, tmp_path: Path) -> None:
     make_pictures(tmp_path)
     wanted = blender.case("one_folder", tmp_path, "make").facts["wanted"]
-    assert len(wanted) == 26
+    assert len(wanted) == 28
     for way in ("without", "with", "without"):
         for turn in blender.case("one_folder", tmp_path, way, CLEANPLATE_SERVER=NOWHERE).facts["shown"]:
             assert dict(zip(wanted, turn, strict=True)) == wanted, way

@@ -34,7 +34,8 @@ def case(folder: str, step: str) -> dict[str, Any]:
 def make(place: Path) -> dict[str, Any]:
     """All files, solved and saved, and what each is to show."""
     wanted: dict[str, float] = {}
-    for member in (versions, depths, subfolder, clean_plates, two_nodes, copied_node, linked, moved, behind, clips):
+    members = (versions, depths, subfolder, clean_plates, two_nodes, copied_node, linked, moved, behind, clips)
+    for member in (*members, textured):
         home = place / member.__name__
         wanted |= {f"{member.__name__}/{name}": value for name, value in member(home).items()}
     (place / "wanted.json").write_text(json.dumps(wanted))
@@ -212,15 +213,23 @@ def moved(home: Path) -> dict[str, float]:
     return {"R.blend": VALUES["a"], "B.blend": VALUES["b"]}
 
 
-def behind(home: Path) -> dict[str, float]:
+def behind(home: Path, texture: str = "") -> dict[str, float]:
     """Plates behind nodes."""
     _, tree, node = new_file(home, "A.blend")
     exposure = tree.nodes.new("CompositorNodeExposure")
     tree.links.new(node.inputs["Plate"].links[0].from_socket, exposure.inputs[0])
     tree.links.new(exposure.outputs[0], node.inputs["Plate"])
+    if texture:
+        exposure["texture"] = bpy.data.images.new("texture", 1, 1)
+        exposure["texture"].source, exposure["texture"].filepath = "FILE", texture
     solve(node)
     saved_as(home / "A.blend", home / "B.blend", turned_to(home / plate("b")))
     return {"A.blend": VALUES["a"], "B.blend": VALUES["b"]}
+
+
+def textured(home: Path) -> dict[str, float]:
+    """Plates behind nodes that read another file, too, which is on no machine."""
+    return behind(home, "/gone/textures/wood.png")
 
 
 def clips(home: Path) -> dict[str, float]:

@@ -33,6 +33,7 @@ def case(folder: str) -> dict[str, Any]:
     persistent_data(scene, tree, node)
     muted_outputs(place, scene, tree, node)
     strips(scene, tree, node)
+    shown_below_zero(place / "negative")
     return {}
 
 
@@ -154,6 +155,21 @@ def below_zero(scene: Any, node: Any) -> None:
     node.matte.frames = ""
     scene.frame_start = 1
     scene.frame_set(1)
+
+
+def shown_below_zero(place: Path) -> None:
+    """Nothing: neither what is shown at frame 0, nor at any other."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    place.mkdir()
+    for name in ("plate.0001.exr", "clean.exr"):
+        shutil.copy(place.parent / name, place)
+    scene, tree, node = stage.shot_node(place, frames=1)
+    node.inputs["Plate"].links[0].from_node.frame_start = 0
+    stage.main_output(tree, node.outputs["Image"])
+    node.matte.frames = "0,2"
+    assert not stage.error_of(bpy.ops.cleanplate.solve_range)
+    shown = [stage.shown_alpha(scene, frame) for frame in (0, 2, 1, -1, -2, -300000)]
+    assert min(shown[:2]) > 0.9 and not any(shown[2:]), shown
 
 
 def between_frames(scene: Any, tree: Any, node: Any, plate: Any) -> None:
