@@ -14,8 +14,9 @@ from ..core.image import Float32
 
 DPX_MAGIC, CINEON_MAGIC = (b"SDPX", b"XPDS"), (b"\x80\x2a\x5f\xd7", b"\xd7\x5f\x2a\x80")
 """First bytes, of big and of little endian files."""
-_HEADER, _END_OF_LINE = 1664, 812
-"""Bytes of a DPX's headers before its film and television headers; where the padding of lines is stated."""
+_HEADER, _ALL_BEGIN, _BEGIN, _END_OF_LINE = 1664, 4, 808, 812
+"""Bytes of a DPX's headers before its film and television headers; where they state the begin of all pixels, that
+of the first image element's, and the padding of its lines."""
 _NOT_STATED = (0, 0xFFFFFFFF)
 _SAMPLES = {50: 3, 51: 4, 52: 4, 100: 2, 101: 3, 102: 3, 103: 4}
 """Descriptor of an image element -> samples to a pixel, where it is not one."""
@@ -75,20 +76,43 @@ def dpx_layout(path: Path) -> DpxLayout | None:
         is_reversed=descriptor == _ABGR,
         bits=bits,
         packing=packing,
-        offset=offset if offset not in _NOT_STATED else struct.unpack_from(f"{order}I", head, 4)[0],
+        offset=offset if offset not in _NOT_STATED else struct.unpack_from(f"{order}I", head, _ALL_BEGIN)[0],
         padding=padding,
         size=path.stat().st_size,
     )
 
 
-def with_padding(path: Path) -> bytes | None:
-    """A DPX's bytes with the padding of its lines stated; None for files in which nothing of it is missing."""
+def fully_stated(path: Path) -> bytes | None:
+    """A DPX's bytes with what its header does not state of the first image element: where that begins, and the
+    padding of its lines. None for files in which nothing of it is missing."""
+    missing = {}
+    if (begin := _missing_begin(path)) is not None:
+        missing[_BEGIN] = begin
     layout = dpx_layout(path)
-    if layout is None or not layout.missing_padding:
+    if layout is not None and layout.missing_padding:
+        missing[_END_OF_LINE] = layout.missing_padding
+    if not missing:
         return None
     stated = bytearray(path.read_bytes())
-    struct.pack_into(f"{layout.order}I", stated, _END_OF_LINE, layout.missing_padding)
+    order = ">" if stated.startswith(DPX_MAGIC[0]) else "<"
+    for place, value in missing.items():
+        struct.pack_into(f"{order}I", stated, place, value)
     return bytes(stated)
+
+
+def _missing_begin(path: Path) -> int | None:
+    """Where the first image element of a DPX begins that does not state it: at the begin of all pixels. None if it
+    does. OpenImageIO reads nothing then, or with 0 the header as pixels."""
+    with path.open("rb") as file:
+        head = file.read(_HEADER)
+    if not head.startswith(DPX_MAGIC) or len(head) < _HEADER:
+        return None
+    order = ">" if head.startswith(DPX_MAGIC[0]) else "<"
+    (all_begin,), (begin,) = (struct.unpack_from(f"{order}I", head, place) for place in (_ALL_BEGIN, _BEGIN))
+    if begin not in _NOT_STATED:
+        return None
+    # Where neither is stated, it reads nothing with this.
+    return all_begin if all_begin not in _NOT_STATED else _NOT_STATED[1]
 
 
 def corrected(path: Path, pixels: Float32, indices: Sequence[int]) -> Float32:

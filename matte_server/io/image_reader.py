@@ -17,7 +17,7 @@ from matte_link.plain_text import printable
 from ..core.image import Float32, Image, divided_by_alpha
 from ..core.window import Window
 from ..errors import MatteError
-from .dpx import CINEON_MAGIC, DPX_MAGIC, corrected, with_padding
+from .dpx import CINEON_MAGIC, DPX_MAGIC, corrected, fully_stated
 from .dpx_video import COLOUR_DIFFERENCES, has_colour_differences, rgb_of_dpx
 from .exr_header import MAGIC_BYTES
 from .exr_reader import read_channels, read_exr
@@ -128,7 +128,7 @@ def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[s
     """The bytes of a still that OpenImageIO reads right where it does not so with the file itself, else None; and
     what it leaves out. Raises ``MatteError`` as :func:`refuse_unsaid_inks` does."""
     if not head.startswith(JPEG_MAGIC):
-        return with_padding(path), ()
+        return fully_stated(path), ()
     data = path.read_bytes()
     refuse_unsaid_inks(data, label)
     if (alone := first_picture(data)) is not None:

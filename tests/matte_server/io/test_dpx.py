@@ -71,6 +71,25 @@ def test_lines_that_are_not_filled_up_are_read_as_they_are(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("big", [True, False], ids=["big", "little"])
+@pytest.mark.parametrize("bits", [10, 16])
+@pytest.mark.parametrize("begin", [0, 0xFFFFFFFF], ids=["zero", "undefined"])
+def test_an_element_that_does_not_say_where_it_begins(tmp_path: Path, begin: int, bits: int, big: bool) -> None:
+    """It begins where all pixels do. OpenImageIO took the header for pixels where this is 0."""
+    path, code = tmp_path / "a.dpx", scene(13)
+    files.dpx(path, code, transfer=6, bits=bits, big=big)
+    data = bytearray(path.read_bytes())
+    struct.pack_into(">I" if big else "<I", data, 808, begin)
+    path.write_bytes(data)
+    found = exr.read_image(path).rgb
+    assert float(np.abs(found - code).max()) < (6e-4 if bits == 10 else 1e-5)  # half a step
+    struct.pack_into(">I" if big else "<I", data, 4, begin)
+    path.write_bytes(data)
+    with pytest.raises(MatteError, match="cannot be read") as refused:
+        exr.read_image(path)
+    assert refused.value.code == "unreadable"
+
+
+@pytest.mark.parametrize("big", [True, False], ids=["big", "little"])
 @pytest.mark.parametrize(("packing", "shift"), [(1, 2), (2, 0)])
 @pytest.mark.parametrize("width", [13, 14, 15])
 def test_grey_of_10_bits(tmp_path: Path, width: int, packing: int, shift: int, big: bool) -> None:
