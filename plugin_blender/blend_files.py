@@ -43,6 +43,15 @@ def other_users(folder: Path, own_file: str, lie_beside: bool) -> dict[str, str]
     return found
 
 
+def plays(file: Path, results: Path) -> bool:
+    """Whether a file, as it is saved, plays the results in a folder; True also where it cannot be read."""
+    named = re.compile(rb"[/\\]".join((b"", *(re.escape(each.encode()) for each in results.parts[-2:]), b"")))
+    try:
+        return any(True for _ in _matches(file, named))
+    except Exception:  # noqa: BLE001 - as above
+        return True
+
+
 def _files_around(folder: Path, own_file: Path) -> list[Path]:
     places = [folder.parents[1].glob(name) for name in ("*.blend", "*/*.blend")]
     if own_file.name:
@@ -59,15 +68,20 @@ def _used(file: Path, folder: Path, takes_along: bool) -> set[str]:
         rb"[/\\]" + re.escape(folder.name.encode()) + rb"(?:[/\\]([0-9a-f]{12}(?:-[0-9a-f]{8})?)[/\\]|\0)"
     )
     found: set[str] = set()
+    for data, match in _matches(file, named):
+        if match[1] is None or (takes_along and _place(data, match.start(), file) == folder.parent.resolve()):
+            return {each.name for each in folder.glob("*")}
+        found.add(match[1].decode())
+    return found
+
+
+def _matches(file: Path, named: re.Pattern[bytes]) -> Iterator[tuple[bytes, re.Match[bytes]]]:
+    """Where a file has what is looked for, with the bytes around it."""
     before = b""
     for block in _blocks(file):
         data = before + block
-        for match in named.finditer(data):
-            if match[1] is None or (takes_along and _place(data, match.start(), file) == folder.parent.resolve()):
-                return {each.name for each in folder.glob("*")}
-            found.add(match[1].decode())
+        yield from ((data, match) for match in named.finditer(data))
         before = block[-_LONGEST:]
-    return found
 
 
 def _place(data: bytes, end: int, file: Path) -> Path:

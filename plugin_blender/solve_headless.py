@@ -91,9 +91,24 @@ def _solve(package: str, scene: Any, node: Any, options: argparse.Namespace) -> 
         print(f"cleanplate: {node.name}: {warning}", file=sys.stderr)
     if solve.sentence:
         print(f"cleanplate: {node.name}: {solve.sentence}", file=sys.stderr)
+    _tell_of_saved_file(package, node, solve.plan.results)
     if solve.stopped:
         return NO_SERVER
     return FRAMES_FAILED if solve.failures else OK
+
+
+def _tell_of_saved_file(package: str, node: Any, results: Path) -> None:
+    """Says where the file, which is not saved here, plays other results: those of an older version's names, or of
+    its pictures as another machine's drives have them."""
+    library = node.id_data.library
+    absolute_path = import_module(f"{package}.rna_facts").absolute_path
+    file = Path(absolute_path(library.filepath, library) if library else bpy.data.filepath)
+    if not import_module(f"{package}.blend_files").plays(file, results):
+        print(
+            f"cleanplate: {node.name}: {file}, as it is saved, does not play the results in {results}, so machines "
+            "without the add-on do not show them. Open it here with the add-on, and save it.",
+            file=sys.stderr,
+        )
 
 
 def command(arguments: list[str]) -> int:

@@ -185,7 +185,14 @@ def test_a_render_that_cannot_be_served_ends_and_the_farm_can_solve_it(blender: 
     )
     farm = shot / "farm.blend"
     outcome = blender.run([starter, farm, script, "--", "--frames", "2-3"])
-    assert "2 of 2 frames solved." in outcome.output
+    assert "2 of 2 frames solved." in outcome.output and "does not play" not in outcome.output
+    # As seen from a copy's results the plates lie elsewhere.
+    copy = shot / "below" / "farm.blend"
+    copy.parent.mkdir()
+    shutil.copy(farm, copy)
+    outcome = blender.run([starter, copy, script, "--", "--frames", "2"])
+    sentence = f"{copy}, as it is saved, does not play the results in {copy.with_name('cleanplate')}"
+    assert "1 of 1 frames solved." in outcome.output and sentence in outcome.output
     # The rest, and what is refused, in one Blender: each is asked for as if alone.
     several = shot / "several.py"
     several.write_text(
