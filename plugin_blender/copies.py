@@ -17,7 +17,7 @@ from .matte_link.file_witness import seen_in_same_places
 from .matte_link.result_key import digest
 from .places import all_nodes
 from .plan import SolvePlan
-from .result_files import frame_of, known_facts, known_stamp
+from .result_files import frame_of, known_facts, known_stamp, withdrawn_content
 from .results_folder import node_folder
 
 _originals: dict[int, int] = {}
@@ -175,6 +175,8 @@ def _may_be_taken(source: Path, frame: int, plan: SolvePlan) -> bool:
     names, sizes and times, so in the node's own folder only results are taken whose inputs this machine has seen in
     these very places; the others are compared by content (:mod:`put_again`)."""
     if plan.is_stamped(plan.result(frame)) or known_stamp(source) != plan.stamp(frame):
+        return False
+    if known_facts(source).content == withdrawn_content(plan.outdated(frame)) != "":
         return False
     is_of_own_folder = source.parents[1] == Path(plan.folder)
     return not is_of_own_folder or seen_in_same_places(known_facts(source).witness, plan.seen(frame).witness)

@@ -38,8 +38,15 @@ def take_equal(plan: SolvePlan, frame: int, sent: SentPictures) -> bool:
 
 def withdraw(plan: SolvePlan, frame: int, sent: SentPictures) -> None:
     """Moves the frame's result out of sight where it was made from other pictures. Raises ``OSError``."""
-    if known_facts(plan.result(frame)).content not in ("", sent.content):
-        plan.move_aside(frame)
+    facts = known_facts(plan.result(frame))
+    if facts.content in ("", sent.content):
+        return
+    plan.move_aside(frame)
+    if plan.uncomparable:
+        # Its files may be the same: without them it is not taken back before its pictures are the frame's again.
+        outdated = plan.outdated(frame)
+        made = SentPictures(content=facts.content, witness=facts.witness, sizes=facts.sizes)
+        restamp(outdated, outdated, facts, facts.stamp, made)
 
 
 def clear(plan: SolvePlan, keep_present: bool = False, keep_keys: Collection[str] = ()) -> int:

@@ -25,15 +25,14 @@ from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
 from .matte_link.seen_files import Seen, SeenTogether
-from .result_files import NAME, SentPictures, frame_of, frames_of, known_facts, known_stamp
+from .result_files import NAME, SentPictures, frame_of, frames_of, known_facts, known_stamp, withdrawn_content
 from .same_names import places_beyond_names
-from .sources import FileSource, GraphSource, Source
+from .sources import OF_ANOTHER_NODE, FileSource, GraphSource, Source, remedy
 
 SCHEMA = 1
 _CHANNELS = ("R", "G", "B", "A", "confidence.V")
 _SHADOW_CHANNELS = ("shadow.R", "shadow.G", "shadow.B")
 OUTDATED = "outdated"
-OF_ANOTHER_NODE = ", a result of another Cleanplate Matte,"
 NOTHING = FileSource(file="", colourspace="")
 
 
@@ -128,6 +127,10 @@ class SolvePlan:
         """The frame's result."""
         return self.results / NAME.format(frame)
 
+    def outdated(self, frame: int) -> Path:
+        """Where the frame's result is moved that must not be played any more."""
+        return self.results / OUTDATED / NAME.format(frame)
+
     def stamp(self, frame: int) -> str:
         """Names everything that a frame's result is made from."""
         facts: list[object] = [self.settings_key, *self.identities(frame)]
@@ -190,11 +193,12 @@ class SolvePlan:
             return ()
         places = (self.results, self.results / OUTDATED, *self.elsewhere())
         found = {path: known_facts(path) for path in (place / NAME.format(frame) for place in places)}
+        withdrawn = withdrawn_content(self.outdated(frame))
         return tuple(
             path
             for path, facts in found.items()
             if facts.files and touched.verdict(str(path), facts, self.seen(frame), have_same_times=False) != OTHER
-            if not touched.was_given_up(str(path), self.stamp(frame))
+            if not touched.was_given_up(str(path), self.stamp(frame)) and facts.content != withdrawn
         )
 
     def _touched(self, frame: int) -> str:
@@ -267,14 +271,14 @@ class SolvePlan:
             first, more = min(missing), len(missing) - 1
             others = f", and {more} more frames lack theirs" if more else ""
             sentence = f"Frame {first}: {missing[first]} does not exist{others}."
-            raise NodeError(sentence, _remedy(missing[first]))
+            raise NodeError(sentence, remedy(missing[first]))
 
     def obstacle(self, frame: int) -> str:
         """Why this frame cannot be solved, as a sentence; empty where it can."""
         if frame < 0:
             return "Frames are numbered from 0."
         missing = self.missing_input(frame)
-        return f"{missing[:1].upper()}{missing[1:]} does not exist. {_remedy(missing)}" if missing else ""
+        return f"{missing[:1].upper()}{missing[1:]} does not exist. {remedy(missing)}" if missing else ""
 
     def missing_input(self, frame: int) -> str:
         """The frame's first input that is not on disk, as "the plate ..."; else empty."""
@@ -384,17 +388,10 @@ class SolvePlan:
 
     def move_aside(self, frame: int) -> None:
         """Moves a result out of the node's sight. Raises ``OSError``."""
-        target = self.results / OUTDATED / NAME.format(frame)
+        target = self.outdated(frame)
         target.parent.mkdir(exist_ok=True)
         self.result(frame).replace(target)
         forget(str(self.result(frame)))
         forget(str(target))
         if frame == 0:
             self.prepare()
-
-
-def _remedy(missing: str) -> str:
-    """What to do where an input is not on disk."""
-    if OF_ANOTHER_NODE in missing:
-        return "Solve that node first."
-    return "Correct the path, or restore the file."

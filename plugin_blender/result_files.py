@@ -73,6 +73,13 @@ def known_facts(path: Path) -> ResultFacts:
     return _results.of(str(path))
 
 
+def withdrawn_content(path: Path) -> str:
+    """The content of a result that a comparison has withdrawn, whose files are zeros, which equal nothing: results
+    of this content are not the frame's, though stamps and files may be. Empty where it is no such result."""
+    facts = known_facts(path)
+    return facts.content if facts.files and not facts.files.strip("0") else ""
+
+
 def _facts(path: str) -> ResultFacts:
     text, diagnostics = read_result(path)
     maker = Maker.from_dict(diagnostics.get(MAKER))

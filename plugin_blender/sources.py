@@ -14,6 +14,7 @@ from .file_states import state_of
 
 _NUMBER = re.compile(r"([0-9]+)([^0-9]*)\Z")
 Identity = list[object]
+OF_ANOTHER_NODE = ", a result of another Cleanplate Matte,"
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,13 @@ def file_identity(path: str) -> Identity:
     that a project may move. Empty where there is no such file."""
     state = state_of(path)
     return [state.size, state.modified_ns // 1_000_000] if state.is_file else []
+
+
+def remedy(missing: str) -> str:
+    """What to do where an input is not on disk, which is named as an artist is told of it."""
+    if OF_ANOTHER_NODE in missing:
+        return "Solve that node first."
+    return "Correct the path, or restore the file."
 
 
 def first_number(file: str) -> int:

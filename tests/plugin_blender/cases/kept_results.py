@@ -322,6 +322,31 @@ def contents(place: Path) -> None:
     mask_node.mask.layers.new(name="layer")
     bpy.context.view_layer.update()
     assert planning.refresh(scene, node).counts().unknown == (1, 2), "an edit of the mask is not noticed"
+    runtime.in_window = False
+    withdrawn(scene, node, mask_node.mask)
+
+
+def withdrawn(scene: Any, node: Any, mask: Any) -> None:
+    """What a comparison has found to be of other pictures is not brought back by files that are the same, nor from
+    a folder of pictures elsewhere, but by a comparison alone."""
+    from plugin_blender import planning, put_again, runtime
+
+    plan = planning.refresh(scene, node)
+    shutil.copytree(plan.results, plan.results.with_name(f"{plan.settings_key}-00000000"))
+    # It leaves nothing of the plate.
+    mask.layers[0].alpha = 0.5
+    mask.layers[0].invert = True
+    counts = []
+    for _ in range(2):
+        assert bpy.ops.cleanplate.compare() == {"FINISHED"}
+        for _ in range(2):
+            plan = planning.refresh(scene, node)
+            for frame in (1, 2):
+                put_again.settle(plan, frame)
+            runtime.look_back_again()
+        counts.append(planning.refresh(scene, node).counts())
+        mask.layers[0].alpha, mask.layers[0].invert = 1.0, False
+    assert [(each.unknown, set(each.stale) & {1, 2}) for each in counts] == [((), {1, 2}), ((1, 2), set())], counts
 
 
 def idle(place: Path) -> dict[str, list[int]]:
