@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import bpy
 
 from .animation import AnimatedPaths
 from .places import upstream_nodes
+from .result_files import frame_of
 from .rna_facts import Findings, RnaWalk, absolute_path, content_digest, plain
 from .sources import ClipNumbering, FileSource, Numbering, Span, first_number
 from .versions import OUTPUT_NODES
@@ -124,7 +126,9 @@ def image_facts(image: Any, facts: Findings) -> object:
     """An image: its settings, and its pixels where no file has them."""
     if image.type in ("RENDER_RESULT", "COMPOSITING"):
         facts.unknown.append(f"what {image.name} shows")
-    settings = RnaWalk(image, facts).struct(image)
+    is_result = frame_of(Path(absolute_path(image.filepath, image)).name) is not None
+    # Of layers Blender says another format before it has read them than afterwards.
+    settings = RnaWalk(image, facts).struct(image, frozenset({"file_format"}) if is_result else frozenset())
     return [settings, _content(image, facts)]
 
 

@@ -29,6 +29,9 @@ RESULTS = "/show/comp/cleanplate/matte-1"
         ("/mnt/plates/plate.0001.exr", "../../../../mnt/plates/plate.0001.exr"),
         ("/plate.0001.exr", "../../../../plate.0001.exr"),
         ("/show/comp/cleanplate/plate.0001.exr", "../plate.0001.exr"),
+        # What another node shows, and other files in folders of results.
+        ("/show/comp/cleanplate/matte-2/0123/matte.0000.exr", "../matte-2/0123/matte.0000.exr"),
+        ("/show/comp/cleanplate/in/plate.0001.exr", "../in/plate.0001.exr"),
         ("/show/comp", "../.."),
     ],
 )

@@ -27,6 +27,7 @@ def case(folder: str) -> None:
     same_sizes_and_times(place / "subfolder")
     clear_cache(place / "versions")
     changed_in_a_solve(place / "clips")
+    behind_another_node(place / "textured")
     without_pictures(place / "moved" / "far" / "comp", place / "clean_plates")
 
 
@@ -149,6 +150,21 @@ def changed_in_a_solve(home: Path) -> None:
     assert fresh() == (1, 2)
     bpy.ops.wm.save_mainfile()
     assert rendered(home / "changed.blend") == one_folder.VALUES["b"]
+
+
+def behind_another_node(home: Path) -> None:
+    """A node whose plate is what another node shows keeps its results when the file is opened again."""
+    from plugin_blender import places, planning
+
+    _, tree, node = new_file(home, "chain.blend")
+    stage.matte_node(tree, node.outputs["Foreground"], node.inputs["Clean Plate"].links[0].from_socket)
+    for each in one_folder.now():
+        solve(each)
+    for _ in range(2):
+        bpy.ops.wm.open_mainfile(filepath=str(home / "chain.blend"))
+        found = [planning.refresh(scene, each).counts().fresh for scene, each in places.all_nodes()]
+        assert found == [(1, 2), (1, 2)], found
+        rendered(home / "chain.blend")
 
 
 def without_pictures(home: Path, old: Path) -> None:
