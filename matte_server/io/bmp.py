@@ -64,7 +64,7 @@ def refuse_odd_bmp(path: Path, head: bytes, label: str) -> None:
     """Raises ``MatteError("unreadable", ...)`` for a BMP of which OpenImageIO would make another picture. ``head``:
     its first bytes. Raises ``OSError``."""
     kind = ""
-    if head.startswith(_OF_OS_2) and Path(label).suffix.lower() == ".bmp":
+    if head.startswith(_OF_OS_2) and _is_of_os_2(path, label):
         kind = "of several pictures or an icon"
     elif head.startswith(_MAGIC):
         kind = _oddness(BmpHeader.read(path))
@@ -72,6 +72,12 @@ def refuse_odd_bmp(path: Path, head: bytes, label: str) -> None:
         raise MatteError(
             "unreadable", f"{label} is a BMP {kind}, which Cleanplate does not read.", "Convert it to PNG or TIFF."
         )
+
+
+def _is_of_os_2(path: Path, label: str) -> bool:
+    """Whether a file that begins with such letters, as a text may, is one of OS/2's: by its name, or by a header
+    which OpenImageIO takes for a BMP's, whatever the name. Raises ``OSError``."""
+    return Path(label).suffix.lower() == ".bmp" or BmpHeader.read(path).size in _SIZES
 
 
 def _oddness(header: BmpHeader) -> str:

@@ -108,6 +108,7 @@ class _Silence:
             os.dup2(self._descriptor, self._copy, inheritable=False)
         self._is_silent = True
         _let_python_write_to(self._stream, self._copy)
+        _wait_for_writers(self._stream)
         os.dup2(self._nowhere, self._descriptor)
 
     def _restore(self) -> None:
@@ -137,11 +138,17 @@ class _ErrorSilence(_Silence):
 class _OutputSilence(_Silence):
     """Standard output's, of which C keeps what it has not written yet, and to which modules of Python print."""
 
+    _filter: _OfOtherThreads | None = None
+    """It is kept: print() of another thread may still use it, without a reference, when ``sys.stdout`` is set back
+    (until Python 3.13), and that would crash the process."""
+
     def begin(self) -> None:
         super().begin()
         with self._lock:
             if not isinstance(sys.stdout, _OfOtherThreads) and sys.stdout is not None:
-                sys.stdout = _OfOtherThreads(sys.stdout)
+                if self._filter is None or self._filter.stream is not sys.stdout:
+                    self._filter = _OfOtherThreads(sys.stdout)
+                sys.stdout = self._filter
             if isinstance(sys.stdout, _OfOtherThreads):
                 sys.stdout.silent.append(threading.get_ident())
 
@@ -152,6 +159,11 @@ class _OutputSilence(_Silence):
                     stream.silent.remove(threading.get_ident())
                 sys.stdout = sys.stdout if stream.silent else stream.stream
         super().end()
+
+    def after_fork(self) -> None:
+        super().after_fork()
+        if isinstance(stream := sys.stdout, _OfOtherThreads):
+            sys.stdout = stream.stream
 
     def _silence(self) -> None:
         _flush_output_of_c()
@@ -181,6 +193,15 @@ def _let_python_write_to(stream: Any, descriptor: int) -> None:
         name = raw.name
         type(raw).__init__(raw, descriptor, "wb", closefd=False)
         raw.name = name
+
+
+def _wait_for_writers(stream: Any) -> None:
+    """Until no other thread writes to where the stream led before: what it writes there would be lost. Of a stream
+    without a buffer (``python -u``) nobody can tell: a piece that is written at this very moment may be lost."""
+    buffer = getattr(stream, "buffer", None)
+    if buffer is not None:
+        with suppress(OSError, ValueError):  # whoever writes next is told so again
+            buffer.flush()
 
 
 _SILENCE, _OUTPUT_SILENCE = _ErrorSilence(_STANDARD_ERROR), _OutputSilence(_STANDARD_OUTPUT)

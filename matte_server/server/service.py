@@ -312,8 +312,7 @@ class Service:
         except FileNotFoundError:
             return self._fail(frame, RESULT_LOST)
         except OSError as error:
-            # As one file too many is open: what the worker wrote must not keep its room.
-            self._admission.spool.remove_result(frame.job.result)
+            # As one file too many is open. What the worker wrote is removed with the frame.
             return self._fail(frame, report_of(error))
 
     def _fail(self, frame: QueuedFrame, report: ErrorReport) -> Failure:

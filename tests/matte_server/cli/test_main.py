@@ -287,13 +287,13 @@ def test_what_tcsh_runs_for_a_tab_completes(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of this kind are POSIX")
-@pytest.mark.parametrize("words", [["models"], ["--version"]])
-def test_output_that_nobody_reads_is_no_traceback(words: list[str]) -> None:
+@pytest.mark.parametrize("words", [["models"], ["--version"], ["keys", "server", "--folder", "keys"]])
+def test_output_that_nobody_reads_is_no_traceback(words: list[str], tmp_path: Path) -> None:
     """As in ``cleanplate models | head -1``."""
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "matte_server.cli.main", *words]
-    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
     os.close(writer)
     assert ended.stderr == ""
     assert ended.returncode == console.PIPE_CLOSED

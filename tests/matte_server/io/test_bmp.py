@@ -94,6 +94,9 @@ def test_the_later_headers_of_os_2_are_refused(tmp_path: Path, size: int) -> Non
 def test_arrays_and_icons_of_os_2_are_refused(tmp_path: Path, begin: bytes) -> None:
     data = begin + bmp(second_header(12, 24), CODE[..., 2::-1].reshape(HEIGHT, -1))[2:]
     assert "is a BMP of several pictures or an icon" in refused(tmp_path / "a.bmp", data)
+    assert "is a BMP of several pictures or an icon" in refused(tmp_path / "a.ico", data)
+    text = begin + b"CKGROUND, a text in place of a picture"
+    assert "it is in no format that Cleanplate reads" in refused(tmp_path / "a.png", text)
 
 
 @pytest.mark.parametrize(
@@ -182,10 +185,20 @@ def test_an_embedded_profile_is_honoured(tmp_path: Path) -> None:
     assert np.allclose(found.pixels, CODE[..., :3] / 255, atol=1e-6)  # float32
 
 
+def test_version_4_has_no_profile(tmp_path: Path) -> None:
+    """Where a later header names its place, that one's pixels begin."""
+    rows = CODE[..., 2::-1].reshape(HEIGHT, -1)
+    second = bytearray(second_header(108, 24))
+    struct.pack_into("<I", second, 56, 0x4D424544)
+    found = read(tmp_path / "a.bmp", bmp(bytes(second), rows))
+    assert (found.colourspace, found.profile, found.colour_warnings) == (SRGB, b"", ())
+
+
 @pytest.mark.parametrize(
     ("colour", "numbers", "said"),
     [
         (0, (1 << 30,) * 9 + (1 << 16,) * 3, "states primaries and gammas"),
+        (0, (0,) * 11 + (1 << 16,), "states primaries and gammas"),
         (0x4C494E4B, (), "names a profile in another file"),
         (0, (), ""),
         (0x73524742, (1 << 30,) * 9, ""),

@@ -21,15 +21,16 @@ RGB: Definitions = [(0, COLOUR, RED), (1, COLOUR, GREEN), (2, COLOUR, BLUE)]
 BGR: Definitions = [(0, COLOUR, BLUE), (1, COLOUR, GREEN), (2, COLOUR, RED)]
 
 
-def jp2(path: Path, definitions: Definitions) -> None:
+def jp2(path: Path, definitions: Definitions, behind: bytes = b"") -> None:
     """A JPEG 2000 without loss, with these definitions of its channels (ISO 15444-1, I.5.3.6): number, type, and
-    what it belongs to."""
+    what it belongs to; and with what lies behind them."""
     PillowImage.fromarray(np.dstack([PRODUCT, ALPHA])).save(path)
     data = path.read_bytes()
     begin, end = next((start, stop) for kind, start, stop in boxes(data) if kind == b"jp2h")
     header = data[begin:end]
     kept = [header[start - 8 : stop] for kind, start, stop in boxes(header) if kind != b"cdef"]
     content = struct.pack(">H", len(definitions)) + b"".join(struct.pack(">3H", *each) for each in definitions)
+    content += behind
     kept.append(struct.pack(">I4s", 8 + len(content), b"cdef") + content)
     changed = b"".join(kept)
     path.write_bytes(data[: begin - 8] + struct.pack(">I4s", 8 + len(changed), b"jp2h") + changed + data[end:])
@@ -61,6 +62,13 @@ def test_colour_that_was_multiplied_by_alpha(
     # float32: the quotient of two rounded numbers.
     assert np.allclose(found.pixels[known][:, :3], want, atol=1e-6)
     assert np.allclose(found.pixels[..., 3], ALPHA / 255, atol=1e-6)
+
+
+def test_bytes_behind_the_definitions_say_nothing(tmp_path: Path) -> None:
+    jp2(tmp_path / "a.jp2", [*RGB, (3, PREMULTIPLIED, ALL)], behind=b"\0")
+    jp2(tmp_path / "b.jp2", [*RGB, (3, PREMULTIPLIED, ALL)])
+    one, other = (exr.read_image(tmp_path / name).pixels for name in ("a.jp2", "b.jp2"))
+    assert np.array_equal(one, other, equal_nan=True)
 
 
 def test_ycc_is_read_as_rgb(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from matte_server.cli.main import main
 from matte_server.io.exr_header import chunk_offsets
-from matte_server.io.library_output import libraries_silenced
+from matte_server.io.library_output import libraries_silenced, output_silenced
 from tests.matte_server import picture_files as files
 
 _READS_IT = """
@@ -117,6 +117,20 @@ def test_a_process_that_is_forked_meanwhile_is_not_silent(capfd: pytest.CaptureF
     assert capfd.readouterr().err == "of the child"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_the_standard_output_of_a_process_that_is_forked_meanwhile_is_not_silent(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with output_silenced():
+        if not (child := os.fork()):
+            print("of the child", flush=True)
+            os.write(1, b"and of its libraries")
+            os._exit(0)
+        os.waitpid(child, 0)
+        os.write(1, b"of a library")
+    assert capfd.readouterr().out == "of the child\nand of its libraries"
+
+
 def test_a_command_without_standard_error_works() -> None:
     program = "from matte_server.cli.main import main; import sys; sys.argv[1:] = ['version']; sys.exit(main())"
     found = subprocess.run(
@@ -210,9 +224,12 @@ def test_libraries_print_nothing_to_standard_output(
     path = tmp_path / "a.exr"
     write(path)
 
+    # Without a buffer, a piece that another thread writes just then may be lost.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
     def printed(program: str) -> str:
         command = [sys.executable, "-c", program, str(path)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
     assert line in printed(_READS_IT_LOUD)  # otherwise there would be nothing to keep out
     lines = printed(_READS_WHILE_PRINTING).splitlines()
