@@ -271,3 +271,13 @@ def test_only_what_this_thread_and_libraries_print_is_dropped() -> None:
     command = [sys.executable, "-c", _PRINTS_ITSELF]
     found = subprocess.run(command, capture_output=True, text=True, check=True, env=buffered).stdout
     assert sorted(found.splitlines()) == ["of C after", "of C before", "of Python after", "of another thread"]
+
+
+def test_what_stands_in_for_standard_output_is_never_freed() -> None:
+    """print() of another thread uses it without a reference, until Python 3.13: that crashed the process."""
+    seen = []
+    for _ in range(2):
+        with output_silenced():
+            seen.append(sys.stdout)
+        assert sys.stdout is not seen[0]
+    assert seen[0] is seen[1]
