@@ -13,7 +13,7 @@ from typing import Optional
 
 from matte_link.errors import LinkError
 
-from . import generations, host, preflight, range_plan, status_basis
+from . import generations, host, later, preflight, range_plan, status_basis
 from .job_progress import JobProgress
 from .node_options import options_of
 from .node_runs import NodeRun, RunOutcome
@@ -27,6 +27,8 @@ PATIENCE_S = 30.0
 """Seconds that the server may be silent in the middle of a range before the range ends with an error."""
 _POLL_S = 0.05
 _CANCEL_POLL_S = 0.1
+_RENDER_POLL_S = 0.5
+"""As often is looked whether a render of the artist's has ended, which the last results wait for."""
 _clean_plate_history = CleanPlateHistory()
 
 
@@ -102,9 +104,9 @@ class RangeRun(NodeRun):
 
     def _show(self, text: str, ended: Sequence[int]) -> None:
         """On the main thread: has the Read show the results so far. It is reloaded for the frame that the artist
-        looks at; for all others once, at the end."""
+        looks at; for all others once, at the end. A render that goes on keeps what it began with."""
         self._not_reloaded.update(ended)
-        if self._is_current():
+        if self._is_current() and not host.is_rendering():
             is_seen = host.current_frame() in self._not_reloaded
             show_results(self.node, self.plan.folder, self.plan.frames, reload=is_seen)
             if is_seen:
@@ -113,6 +115,9 @@ class RangeRun(NodeRun):
                 tell(self.node, text)
 
     def _end(self, progress: JobProgress) -> None:
+        if host.is_rendering():
+            later.after(_RENDER_POLL_S, host.on_main, self._end, progress)
+            return
         is_current = self._is_current()
         self._ended()
         if is_current:

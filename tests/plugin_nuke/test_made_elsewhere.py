@@ -121,7 +121,8 @@ def test_another_script_has_read_nothing(bench: ContractBench, window: State) ->
 
 
 def test_files_are_told_by_number_size_and_time(tmp_path: Path) -> None:
-    """A file of another number has replaced the one of before; one that was written over has another time."""
+    """A file of another number has replaced the one of before; one that was written over has another time, or
+    another size where the disk's clock is coarse."""
     made_elsewhere.forget_all()
     file, folder = tmp_path / "matte.main.0001.exr", tmp_path.as_posix()
     file.write_bytes(b"one")
@@ -129,16 +130,18 @@ def test_files_are_told_by_number_size_and_time(tmp_path: Path) -> None:
     assert not made_elsewhere.are_others("id", folder), "it is seen for the first time"
     assert not made_elsewhere.are_others("id", folder)
 
-    def written_over() -> None:
+    def longer() -> None:
+        time = file.stat().st_mtime_ns
         file.write_bytes(b"three")
-        os.utime(file, ns=(5, 6))
+        os.utime(file, ns=(time, time))
 
     def replaced() -> None:
+        time = file.stat().st_mtime_ns
         (tmp_path / "new").write_bytes(b"seven")
-        os.utime(tmp_path / "new", ns=(5, 6))
+        os.utime(tmp_path / "new", ns=(time, time))
         (tmp_path / "new").replace(file)
 
-    edits: tuple[Callable[[], object], ...] = (lambda: file.touch(), written_over, replaced, file.unlink)
+    edits: tuple[Callable[[], object], ...] = (file.touch, longer, replaced, file.unlink)
     for edit in edits:
         edit()
         assert made_elsewhere.are_others("id", folder) and made_elsewhere.are_others("id", folder)

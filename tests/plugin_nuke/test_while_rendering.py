@@ -3,12 +3,14 @@ what was queued may. Nothing of the render is touched."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import nuke
 import pytest
 from cleanplate_node import around, callbacks, freshness, graph, host, node_runs, plain_exr
 from cleanplate_node.bench import ContractBench, before_each_frame
+from cleanplate_node.range_run import RangeRun
 from nuke._state import State
 
 from tests.plugin_nuke.pressing import press, until
@@ -58,16 +60,42 @@ def test_a_button_in_the_middle_of_the_artists_own_render(button: str, bench: Co
     made = bench.results(node)
     write = host.create("Write", file=f"{bench.folder.as_posix()}/o.%04d.exr", raw=True)
     host.connect(write, 0, node)
+    said: list[str] = []
 
     def pressed() -> None:
         window.answers.append(True)
         host.press(node, button)
+        said.append(bench.status(node))
 
     with before_each_frame(queued_at_first_frame(pressed)):
         host.render([write], ((1, 3, 1),), "main")
     is_harmless = button in ("cancel", "check_server")
-    assert (bench.status(node) == BUSY) != is_harmless and not node_runs.all_running()
+    assert said == ["up to date, 3 done" if is_harmless else BUSY] and not node_runs.all_running()
     assert bench.results(node) == made and len(list(bench.folder.glob("o.*.exr"))) == 3
+
+
+def test_results_that_come_in_the_middle_of_a_render(bench: ContractBench, window: State) -> None:
+    """The render goes on with those that it began with; the node shows the new ones when it is over."""
+    node = bench.node(bench.shot((1, 2, 3)), 1, 3)
+    press(window, bench, node)
+    before, seen = bench.shown(node), list[str]()
+    host.set_value(node, "erode", 1.0)
+    host.press(node, "process_range")
+    run = node_runs.running(node)
+    assert isinstance(run, RangeRun)
+
+    def wait_for_all() -> None:
+        while not seen and all(call != run._end for call, *_ in window.queue):
+            time.sleep(0.005)
+        seen.append(bench.shown(node))
+
+    write = host.create("Write", file=f"{bench.folder.as_posix()}/o.%04d.exr", raw=True)
+    host.connect(write, 0, node)
+    with before_each_frame(wait_for_all):
+        host.render([write], ((1, 3, 1),), "main")
+    assert [*seen, bench.shown(node)] == [before] * 4 and node_runs.running(node) is run
+    until(window, bench.idle(node))
+    assert bench.status(node) == "up to date, 3 done" and bench.shown(node) != before
 
 
 def test_an_automatic_update_waits_for_the_end_of_a_render(bench: ContractBench, window: State) -> None:
@@ -90,6 +118,21 @@ def test_an_automatic_update_waits_for_the_end_of_a_render(bench: ContractBench,
     assert not window.messages
     host.go_to(1)
     assert freshness.check(node).usable, "the frame that is looked at"
+
+
+def test_a_button_in_the_middle_of_an_automatic_update(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1, auto_update=True)
+    press(window, bench, node)
+    said: list[str] = []
+
+    def pressed() -> None:
+        host.press(node, "process_range")
+        said.append(bench.status(node))
+
+    with before_each_frame(queued_at_first_frame(pressed)):
+        host.set_value(node, "erode", 1.0)
+        until(window, lambda: bool(said) and node_runs.running(node) is None)
+    assert said == [AT_WORK] and bench.status(node) == "up to date, 1 done"
 
 
 def test_frames_around_wait_for_the_end_of_a_render(
