@@ -231,6 +231,12 @@ def test_a_node_that_only_an_expression_names_is_guarded(bench: ContractBench, w
     grade["white"].setExpression(f"{node.name()}.erode")
     with pytest.raises(RuntimeError, match="stale"):
         bench.output(switch, 1)
+    press(window, bench, node)
+    nuke.addView("right")
+    for view, is_refused in (("main", False), ("right", True)):
+        write = behind("Write", switch, file=f"{bench.folder.as_posix()}/%V.%04d.exr", raw=True, views=view)
+        with pytest.raises(RuntimeError, match="not processed") if is_refused else contextlib.nullcontext():
+            nuke.execute(write, 1, 1)
 
 
 def test_the_guard_asks_the_views_that_the_write_renders(bench: ContractBench, window: State) -> None:
