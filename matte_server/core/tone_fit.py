@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from .image import Float32
 from .motion_fit import Matrix
-from .tone_level import LEAST_DEVIATION, SLOPE_OF_GRAIN, ToneLevel, warped
+from .tone_level import LEAST_DEVIATION, ToneLevel, warped
 
 Moves = Sequence[tuple[Float32, Float32]]
 """How far each pixel moves across and down, both h x w in halves of the longer side, by one of each change."""
@@ -82,7 +82,7 @@ def fitted(level: ToneLevel, matrix: Matrix, freedom: int) -> ToneFit | None:
         if np.abs(step).max() * max(height, width) / 2 < _SHORTEST_STEP_PX:
             break
     # Grain has slopes too, which say nothing of the movement.
-    of_grain = SLOPE_OF_GRAIN * (gain * level.clean_grain * max(height, width) / 2) ** 2
+    of_grain = level.grain_slopes * (gain * max(height, width) / 2) ** 2
     known = normal[:freedom, :freedom] - of_grain * _inner_products(moves, weights)
     return ToneFit(matrix=matrix, weights=weights, variance=_inverse(known) * deviation**2)
 

@@ -11,10 +11,13 @@ from .image import Float32
 from .motion_fit import Matrix
 
 # Small copies are blurred by so many of their pixels: else a fraction of a pixel's movement would blur their grain,
-# and seem to fit better. Grain is left with slopes of its own: their variance, by the derivative of a Gaussian, and
-# twice, because grain differs from place to place.
+# and seem to fit better.
 _BLUR_PX = 1.2
-SLOPE_OF_GRAIN = 2 / (8 * np.pi * _BLUR_PX**4)
+_BRIGHTEST = 1e3
+Lit = tuple[Float32, float]
+"""A picture's brightness and its median, scene-linear."""
+Softer = tuple[float, float]
+"""By how many pixels of a small copy the plate and the clean plate are blurred."""
 LEAST_DEVIATION = 2e-3
 """Half of an 8 bit step of tone: no residual and no grain is taken to be less."""
 
@@ -22,14 +25,15 @@ LEAST_DEVIATION = 2e-3
 @dataclass(frozen=True, eq=False)
 class ToneLevel:
     """A small copy of either picture, the transform from its array to the full one's, and the deviation of the
-    grain before the copies were blurred: of the clean plate's, and of the stronger of both."""
+    grain before the copies were blurred, the stronger of both. ``grain_slopes``: the variance of the slopes per
+    pixel that grain leaves in the clean plate's copy."""
 
     plate: Float32
     clean: Float32
     plate_up: Matrix
     clean_up: Matrix
-    clean_grain: float
     grain: float
+    grain_slopes: float
 
     def small(self, full: Matrix) -> Matrix:
         """A transform from plate to clean plate, between the small copies."""
@@ -40,43 +44,50 @@ class ToneLevel:
         return np.asarray(self.clean_up @ small @ np.linalg.inv(self.plate_up), np.float64)
 
 
-def tone_of(light: Float32) -> Float32:
-    """Brightness with its median at the middle of 0..1, so that highlights do not swamp the rest."""
+def bounded(light: Float32) -> tuple[Float32, float]:
+    """Brightness, h x w, scene-linear, from 0 to 1000 times its median, and that median. Endless light is as bright
+    as that, and what is no number is black."""
     step = max(1, max(light.shape) // 512)
     lit = light[::step, ::step][light[::step, ::step] > 0]
-    middle = max(float(np.median(lit)), 1e-6) if lit.size else 1.0
-    with np.errstate(invalid="ignore"):
-        tone = np.sqrt(light / (light + np.float32(middle)))
-    # Infinite light is white, and what is no number is black.
-    return np.where(np.isposinf(light), np.float32(1), np.nan_to_num(tone)).astype(np.float32)
+    middle = min(max(float(np.median(lit)), 1e-6), 1e6) if lit.size else 1.0
+    return np.nan_to_num(np.clip(light, 0, np.float32(_BRIGHTEST * middle))), middle
 
 
-def tone_level(plate: Float32, clean: Float32, side: int) -> ToneLevel:
-    """Both pictures, reduced by one factor so that the plate's longer side has at most ``side`` pixels."""
-    factor = min(1.0, side / max(plate.shape))
-    (small_plate, plate_up), (small_clean, clean_up) = (_reduced(tone, factor) for tone in (plate, clean))
-    clean_grain = _noise(small_clean)
+def tone_level(plate: Lit, clean: Lit, side: int, softer: Softer = (0.0, 0.0)) -> ToneLevel:
+    """Both pictures, as :func:`bounded` gives them, reduced by one factor so that the plate's longer side has at
+    most ``side`` pixels. ``softer``: by how many of these the plate and the clean plate are blurred besides, in
+    light, as a lens does it."""
+    factor = min(1.0, side / max(plate[0].shape))
+    tones, grains, ups = [], [], []
+    for (light, middle), more in zip((plate, clean), softer, strict=True):
+        small, up = _reduced(light, factor)
+        grains.append(_noise(_toned(small, middle)))
+        soft = cv2.GaussianBlur(small, (0, 0), float(np.hypot(_BLUR_PX, more)))
+        tones.append(_toned(np.asarray(soft, np.float32), middle))
+        ups.append(up)
     return ToneLevel(
-        plate=_blurred(small_plate),
-        clean=_blurred(small_clean),
-        plate_up=plate_up,
-        clean_up=clean_up,
-        clean_grain=clean_grain,
-        grain=max(clean_grain, _noise(small_plate), LEAST_DEVIATION),
+        plate=tones[0],
+        clean=tones[1],
+        plate_up=ups[0],
+        clean_up=ups[1],
+        grain=max(*grains, LEAST_DEVIATION),
+        # By the derivative of a Gaussian; twice, because grain differs from place to place.
+        grain_slopes=2 * grains[1] ** 2 / (8 * np.pi * (_BLUR_PX**2 + softer[1] ** 2) ** 2),
     )
 
 
-def _blurred(tone: Float32) -> Float32:
-    return np.asarray(cv2.GaussianBlur(tone, (0, 0), _BLUR_PX), np.float32)
+def _toned(light: Float32, middle: float) -> Float32:
+    """Brightness with ``middle`` at the middle of 0..1, so that highlights do not swamp the rest."""
+    return np.asarray(np.sqrt(light / (light + np.float32(middle))), np.float32)
 
 
-def _reduced(tone: Float32, factor: float) -> tuple[Float32, Matrix]:
-    height, width = tone.shape
+def _reduced(light: Float32, factor: float) -> tuple[Float32, Matrix]:
+    height, width = light.shape
     size = (max(2, round(width * factor)), max(2, round(height * factor)))
     across, down = width / size[0], height / size[1]
     # Resizing maps pixel edges, so centres shift by half a pixel.
     up = np.array([[across, 0.0, 0.5 * across - 0.5], [0.0, down, 0.5 * down - 0.5], [0.0, 0.0, 1.0]])
-    return np.asarray(cv2.resize(tone, size, interpolation=cv2.INTER_AREA), np.float32), up
+    return np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.float32), up
 
 
 def _noise(tone: Float32) -> float:
