@@ -113,6 +113,22 @@ def test_the_mode_says_which_motion() -> None:
     assert fit(moved(clean, HAND), clean, "translation").kind == "translation"
 
 
+@pytest.mark.parametrize(("plate_px", "clean_px"), [(8.0, 0.0), (0.0, 8.0), (5.0, 0.0), (14.0, 5.0)])
+@pytest.mark.parametrize(("truth", "kind"), [(np.eye(3), "none"), (SHIFT, "translation")], ids=["still", "moved"])
+def test_a_focus_that_was_pulled_moves_nothing(plate_px: float, clean_px: float, truth: Array, kind: str) -> None:
+    """The clean plate is sharp and the set behind the subject is not, or the other way round."""
+    lit = shrunk(room(2 * HEIGHT, 2 * WIDTH, seed=4), WIDTH, HEIGHT)
+    behind, clean = (
+        cv2.GaussianBlur(part, (0, 0), px) if px else part
+        for part, px in ((moved(lit, truth), plate_px), (lit, clean_px))
+    )
+    plate = grainy(with_subject(np.asarray(behind, np.float32)), 1)
+    found = align(image(plate), image(grainy(np.asarray(clean, np.float32), 2)), "auto")
+    assert not found.warnings and found.kind in (kind, "homography" if kind == "translation" else kind)
+    # Without movement it is exact; a shift is found to a tenth of the blur.
+    assert misses_px(found.transform, truth) <= (1.4 if kind == "translation" else 0.0)
+
+
 def test_a_large_shift_is_found() -> None:
     """A fifth of the width: the smallest copies are moved by eighteen pixels."""
     clean = unfocused(2)

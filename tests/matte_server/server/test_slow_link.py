@@ -175,7 +175,7 @@ def test_a_picture_beyond_the_limit_is_refused_before_it_is_sent(
         before = client.status().state["bytes"]["in"]
         with pytest.raises(RemoteError) as caught:
             client.matte(request_for(**{role: Inline(data=TooMuch(b"exr"), name="huge.exr")}), timeout_s=20)
-        assert caught.value.code == "too_large" and "huge.exr has 1024 MiB" in caught.value.message
-        with pytest.raises(RemoteError, match=r"huge\.exr has 1024 MiB"):
+        assert caught.value.code == "too_large" and "huge.exr has 1025 MiB" in caught.value.message
+        with pytest.raises(RemoteError, match=r"huge\.exr has 1025 MiB"):
             client.store(TooMuch(b"exr"), "huge.exr")
         assert client.status().state["bytes"]["in"] == before

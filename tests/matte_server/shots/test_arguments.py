@@ -118,7 +118,7 @@ def test_camera_solve_and_offset_travel_to_the_task(tmp_path: Path) -> None:
     assert str(solve) in job.inputs
     # What the task then plans is the same shot.
     words = [word.text if isinstance(word, PathWord) else word for word in job.command[1:]]
-    task = parsed(*("1-2" if word == "<frames>" else word for word in words))
+    task = parsed(*("--frames=1-2" if word == "<frames>" else word for word in words))
     assert order_from(task, MatteOptions()).plan().camera == order.plan().camera
     assert order_from(task, MatteOptions()).plan().frames == order.plan().frames
 
