@@ -45,8 +45,8 @@ class DirectFit:
 
     ``transform``: clean plate to plate, 3 x 3. ``kind``: none, translation or homography. ``places``: the middles
     of the plate's cells that show what the clean plate shows there, n x 2. ``resembling``: how many cells at least
-    resemble it; ``textured``: how many have anything to compare. ``error_px``: the largest standard error that
-    noise leaves in the plate's corners and middle, in its pixels; infinite where nothing says one of the changes.
+    resemble it. ``error_px``: the largest standard error that noise leaves in the plate's corners and middle, in
+    its pixels; infinite where nothing says one of the changes.
     """
 
     transform: Matrix

@@ -47,7 +47,8 @@ from .solve_file import CameraSolve, FrameEstimate, read_estimates, read_samples
 from .solve_summary import describe
 
 OnSample = Callable[[int, int, int], None]
-"""Called as frames are measured to find out about the camera: a frame's number, how many are done, of how many."""
+"""Called as frames are measured to find out about the camera, but not for those that an earlier run measured: a
+frame's number, how many are done, of how many."""
 _LEAST_UNSAVED, _UNSAVED_PART = 16, 4
 """The file is saved when it lacks at least this many frames, and at least one in this many of those used."""
 _SAMPLERS = 2
@@ -227,7 +228,8 @@ class PlateSolve:
         self._kept_samples = frozenset(sampled) & {frame.frame for frame in self._shot.frames}
 
         def measured_at(place: int) -> FrameEstimate | None:
-            self._on_sample(sampled[place], place, len(sampled))
+            if not self._is_unchanged(sampled[place]):
+                self._on_sample(sampled[place], place, len(sampled))
             return self._estimate_or_none(sampled[place])
 
         # Threads of its own: no frame is sent before the camera is known.

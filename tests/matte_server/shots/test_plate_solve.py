@@ -59,6 +59,25 @@ def test_a_locked_shot_is_found_measured_once_and_kept(make_shot: MakeShot) -> N
     assert json.loads(solve_file_of(shot.matte).read_text())["camera"] == "locked"
 
 
+def test_only_frames_that_are_measured_are_told_of(make_shot: MakeShot) -> None:
+    shot = make_shot(3)
+    planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), "", MatteOptions())
+
+    def told() -> list[int]:
+        frames: list[int] = []
+        solve = PlateSolve(
+            planned, ShotInputs(planned.options), "1", lambda frame, done, total: frames.append(frame)
+        )
+        solve.alignment(planned.frames[0])
+        solve.save()
+        return sorted(frames)
+
+    assert told() == [1001, 1002, 1003]
+    assert told() == []
+    replaced(shot, 1002, plate_of(wall(), 9))
+    assert told() == [1002]
+
+
 def test_a_moving_shot_is_solved_per_frame_and_alike_in_parts(make_shot: MakeShot) -> None:
     shot = make_shot(5, camera=drifting)
     solve, planned = solved(shot)
