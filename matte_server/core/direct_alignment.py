@@ -21,8 +21,8 @@ from .motion_fit import Matrix
 from .tone_fit import HOMOGRAPHY, SIMILARITY, TRANSLATION, fitted, lit_alike, moves_of
 from .tone_level import ToneLevel, bounded, tone_level, warped
 
-# The longer side of the small copies, and what is allowed to change there: on the smallest, a subject that hides a
-# third of the set bends a homography.
+# The longer side of the small copies, and what may change there. With homographies on all, from 48 pixels on,
+# a subject over a third of the picture bent them.
 _COARSE = ((96, (TRANSLATION,)), (192, (TRANSLATION, SIMILARITY)))
 _FINE = (384, (SIMILARITY, HOMOGRAPHY))
 # Where the focus differs, the sharper picture is blurred by so many pixels of the finest copies. Another sharpness
