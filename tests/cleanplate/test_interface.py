@@ -118,7 +118,10 @@ def test_what_a_shot_cannot_be_made_of_is_one_sentence(make_shot: Callable[..., 
         "overwrite must be yes or no, not 'yes'": {"overwrite": "yes"},
         "clean_offset must be a whole number, not 1.5": {"clean_offset": 1.5},
         "There is no option 'frams'. Did you mean 'frames'": {"frams": "1"},
-        "cannot be written; nothing was started": {"comp": f"{shot.clean}/c.####.exr", "background": shot.clean},
+        "cannot be written (Not a directory); nothing was started": {
+            "comp": f"{shot.clean}/c.####.exr",
+            "background": shot.clean,
+        },
     }
     for sentence, settings in cases.items():
         with pytest.raises(cleanplate.CleanplateError) as raised:
