@@ -106,11 +106,12 @@ def test_other_options_and_weights_are_other_results(make_shot: MakeShot, cleanp
 
 
 @pytest.mark.parametrize(
-    ("other", "overwrite", "status", "code"),
+    ("other", "overwrite", "ends"),
     [
-        ({"erode": 1.0}, False, ResultStatus.FAILED, "exists"),
-        ({"erode": 1.0}, True, ResultStatus.DONE, ""),
-        ({}, False, ResultStatus.DONE, ""),
+        ({"erode": 1.0}, False, {(ResultStatus.FAILED, "exists")}),
+        ({"erode": 1.0}, True, {(ResultStatus.DONE, "")}),
+        # A frame that is looked at after the other run has ended is already there.
+        ({}, False, {(ResultStatus.DONE, ""), (ResultStatus.SKIPPED, "")}),
     ],
     ids=["other options", "overwrite", "the same"],
 )
@@ -120,8 +121,7 @@ def test_what_another_run_wrote_meanwhile_stays(
     server: LocalServer,
     other: dict[str, float],
     overwrite: bool,
-    status: ResultStatus,
-    code: str,
+    ends: set[tuple[ResultStatus, str]],
     suffix: str,
 ) -> None:
     """Two runs that were started together into one folder: the later one replaced the results of the other, and
@@ -142,7 +142,7 @@ def test_what_another_run_wrote_meanwhile_stays(
     with MatteClient(server.endpoint) as client:
         assert not run_shot(theirs, client, lambda event: None).failed
         report = run_shot(ours, client, other_run)
-    assert [(frame.status, frame.code) for frame in report.frames] == [(status, code)] * 2
+    assert len(report.frames) == 2 and {(frame.status, frame.code) for frame in report.frames} <= ends
     kept = [
         made.output.read_bytes() == wanted.output.read_bytes()
         for made, wanted in zip(theirs.frames, ours.frames, strict=True)
