@@ -25,7 +25,7 @@ from .exposure import most_frequent_ratio
 from .image import Float32, Image
 from .motion_fit import FEWEST_POINTS, FINE_THRESHOLD_PX, Matrix, choose_motion, distances_px, hull_part
 from .tracking import PointPairs, track
-from .window import Window
+from .window import Window, enlarged
 
 Indices = npt.NDArray[np.intp]
 WORKING_SIDE = 1000
@@ -287,18 +287,12 @@ def _seems_unmoved(plate: Grey, clean: AlignmentFeatures, still: Matrix) -> bool
     scale = min(1.0, _GLANCE_SIDE / max(height, width))
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
     small = cv2.resize(plate, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    step = _up(width / size[0], height / size[1])
+    step = enlarged(width / size[0], height / size[1])
     behind = clean.small(np.linalg.inv(still) @ step, size, max(1, round(1 / scale)))
     # A copy, for that of the clean plate is kept: where its size suits the Fourier transform, OpenCV multiplies
     # what it is given by the window in place.
     (x, y), _ = cv2.phaseCorrelate(small, behind.copy(), cv2.createHanningWindow(size, cv2.CV_32F))
     return bool(abs(x) < 1.0 and abs(y) < 1.0)
-
-
-def _up(across: float, down: float) -> Matrix:
-    """The transform from a reduced picture's array to the full one's. Resizing maps pixel edges, so centres shift
-    by half a pixel."""
-    return np.array([[across, 0.0, 0.5 * across - 0.5], [0.0, down, 0.5 * down - 0.5], [0.0, 0.0, 1.0]])
 
 
 def _brightness_ratio(plate: Float32, clean: Float32, coarse: Matrix) -> float:
@@ -339,7 +333,7 @@ def _coarse(plate: AlignmentFeatures, clean: AlignmentFeatures) -> _FeatureFit |
     )
     if found is None or int(mask.sum()) < FEWEST_POINTS or not _sane(np.asarray(found, np.float64)):
         return "the details found again do not agree on one movement."
-    up = _up(1 / scale, 1 / scale)
+    up = enlarged(1 / scale, 1 / scale)
     pairs = tuple(cv2.perspectiveTransform(points[None], up)[0] for points in (source, target))
     transform = np.asarray(up @ found @ np.linalg.inv(up), np.float64)
     return _FeatureFit(transform=transform, pairs=(pairs[0], pairs[1]))

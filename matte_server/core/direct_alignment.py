@@ -19,7 +19,7 @@ from .alignment_features import Points
 from .image import Float32
 from .motion_fit import Matrix
 from .tone_fit import HOMOGRAPHY, SIMILARITY, TRANSLATION, fitted, lit_alike, moves_of
-from .tone_level import ToneLevel, bounded, tone_level, warped
+from .tone_level import ToneLevel, bounded, reduced_pair, tone_level, warped
 
 # The longer side of the small copies, and what may change there. With homographies on all, from 48 pixels on,
 # a subject over a third of the picture bent them.
@@ -64,11 +64,14 @@ def align_directly(plate: Float32, clean: Float32, start: Matrix, mode: str) -> 
     fullest = TRANSLATION if mode == "translation" else HOMOGRAPHY
     unmoved = matrix = np.asarray(np.linalg.inv(start), np.float64)
     for side, freedoms in _COARSE:
-        near = _refined(tone_level(*lights, side), matrix, [one for one in freedoms if one <= fullest])
+        near = _refined(
+            tone_level(reduced_pair(*lights, side)), matrix, [one for one in freedoms if one <= fullest]
+        )
         if near is None:
             return None
         matrix = near
-    finest = _as_sharp([tone_level(*lights, _FINE[0], softer) for softer in _SOFTER], matrix)
+    pair = reduced_pair(*lights, _FINE[0])
+    finest = _as_sharp([tone_level(pair, softer) for softer in _SOFTER], matrix)
     found = _refined(finest, matrix, [one for one in _FINE[1] if one <= fullest])
     return None if found is None else _chosen(finest, unmoved, found, mode)
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .alignment_features import middle_of
 from .image import Float32
 from .motion_fit import Matrix
+from .window import enlarged
 
 # Small copies are blurred by so many of their pixels: else a fraction of a pixel's movement would blur their grain,
 # and seem to fit better.
@@ -20,6 +22,25 @@ Softer = tuple[float, float]
 """By how many pixels of a small copy the plate and the clean plate are blurred."""
 LEAST_DEVIATION = 2e-3
 """Half of an 8 bit step of tone: no residual and no grain is taken to be less."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Reduced:
+    """A small copy's brightness, the full picture's median, the transform from the copy's array to the full one's,
+    and the deviation of the grain in the copy's tone."""
+
+    light: Float32
+    middle: float
+    up: Matrix
+    grain: float
+
+
+@dataclass(frozen=True, eq=False)
+class ReducedPair:
+    """A plate and a clean plate, reduced alike."""
+
+    plate: _Reduced
+    clean: _Reduced
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,36 +65,39 @@ class ToneLevel:
         return np.asarray(self.clean_up @ small @ np.linalg.inv(self.plate_up), np.float64)
 
 
-def bounded(light: Float32) -> tuple[Float32, float]:
+def bounded(light: Float32) -> Lit:
     """Brightness, h x w, scene-linear, from 0 to 1000 times its median, and that median. Endless light is as bright
     as that, and what is no number is black."""
-    step = max(1, max(light.shape) // 512)
-    lit = light[::step, ::step][light[::step, ::step] > 0]
-    middle = min(max(float(np.median(lit)), 1e-6), 1e6) if lit.size else 1.0
+    middle = min(max(middle_of(light), 1e-6), 1e6)
     return np.nan_to_num(np.clip(light, 0, np.float32(_BRIGHTEST * middle))), middle
 
 
-def tone_level(plate: Lit, clean: Lit, side: int, softer: Softer = (0.0, 0.0)) -> ToneLevel:
+def reduced_pair(plate: Lit, clean: Lit, side: int) -> ReducedPair:
     """Both pictures, as :func:`bounded` gives them, reduced by one factor so that the plate's longer side has at
-    most ``side`` pixels. ``softer``: by how many of these the plate and the clean plate are blurred besides, in
-    light, as a lens does it."""
+    most ``side`` pixels."""
     factor = min(1.0, side / max(plate[0].shape))
-    tones, grains, ups = [], [], []
-    for (light, middle), more in zip((plate, clean), softer, strict=True):
-        small, up = _reduced(light, factor)
-        grains.append(_noise(_toned(small, middle)))
-        soft = cv2.GaussianBlur(small, (0, 0), float(np.hypot(_BLUR_PX, more)))
-        tones.append(_toned(np.asarray(soft, np.float32), middle))
-        ups.append(up)
+    pictures = tuple(_reduced(light, middle, factor) for light, middle in (plate, clean))
+    return ReducedPair(plate=pictures[0], clean=pictures[1])
+
+
+def tone_level(pair: ReducedPair, softer: Softer = (0.0, 0.0)) -> ToneLevel:
+    """A pair in tones. ``softer``: by how many of their pixels the plate and the clean plate are blurred besides,
+    in light, as a lens does it."""
+    plate, clean = pair.plate, pair.clean
     return ToneLevel(
-        plate=tones[0],
-        clean=tones[1],
-        plate_up=ups[0],
-        clean_up=ups[1],
-        grain=max(*grains, LEAST_DEVIATION),
+        plate=_blurred(plate, softer[0]),
+        clean=_blurred(clean, softer[1]),
+        plate_up=plate.up,
+        clean_up=clean.up,
+        grain=max(plate.grain, clean.grain, LEAST_DEVIATION),
         # By the derivative of a Gaussian; twice, because grain differs from place to place.
-        grain_slopes=2 * grains[1] ** 2 / (8 * np.pi * (_BLUR_PX**2 + softer[1] ** 2) ** 2),
+        grain_slopes=2 * clean.grain**2 / (8 * np.pi * (_BLUR_PX**2 + softer[1] ** 2) ** 2),
     )
+
+
+def _blurred(picture: _Reduced, softer_px: float) -> Float32:
+    soft = cv2.GaussianBlur(picture.light, (0, 0), float(np.hypot(_BLUR_PX, softer_px)))
+    return _toned(np.asarray(soft, np.float32), picture.middle)
 
 
 def _toned(light: Float32, middle: float) -> Float32:
@@ -81,13 +105,12 @@ def _toned(light: Float32, middle: float) -> Float32:
     return np.asarray(np.sqrt(light / (light + np.float32(middle))), np.float32)
 
 
-def _reduced(light: Float32, factor: float) -> tuple[Float32, Matrix]:
+def _reduced(light: Float32, middle: float, factor: float) -> _Reduced:
     height, width = light.shape
     size = (max(2, round(width * factor)), max(2, round(height * factor)))
-    across, down = width / size[0], height / size[1]
-    # Resizing maps pixel edges, so centres shift by half a pixel.
-    up = np.array([[across, 0.0, 0.5 * across - 0.5], [0.0, down, 0.5 * down - 0.5], [0.0, 0.0, 1.0]])
-    return np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.float32), up
+    small = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.float32)
+    up = enlarged(width / size[0], height / size[1])
+    return _Reduced(light=small, middle=middle, up=up, grain=_noise(_toned(small, middle)))
 
 
 def _noise(tone: Float32) -> float:

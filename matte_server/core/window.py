@@ -64,3 +64,9 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}{self.x:+d}{self.y:+d}"
+
+
+def enlarged(across: float, down: float) -> npt.NDArray[np.float64]:
+    """The 3 x 3 matrix from the array of a picture that was reduced by these factors to the full one's. Resizing
+    maps pixel edges, so centres shift by half a pixel."""
+    return np.array([[across, 0.0, 0.5 * across - 0.5], [0.0, down, 0.5 * down - 0.5], [0.0, 0.0, 1.0]])

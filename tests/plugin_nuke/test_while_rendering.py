@@ -31,6 +31,19 @@ def queued_at_first_frame(act: Callable[[], object]) -> Callable[[], None]:
     return queue
 
 
+def presses(
+    button: str, node: host.Node, bench: ContractBench, window: State, said: list[str]
+) -> Callable[[], None]:
+    """What an artist does who clicks a button and answers yes; the node's status then goes to ``said``."""
+
+    def pressed() -> None:
+        window.answers.append(True)
+        host.press(node, button)
+        said.append(bench.status(node))
+
+    return pressed
+
+
 @pytest.mark.parametrize(
     "button", ["process_range", "process_frame", "retry", "add_key", "remove_key", "learn", "clear_cache"]
 )
@@ -38,13 +51,7 @@ def test_a_button_in_the_middle_of_the_nodes_own_plates(button: str, bench: Cont
     """The inner Writes would be switched off, and their names taken away, under the render."""
     node = bench.node(bench.shot((1, 2, 3)), 1, 3)
     said: list[str] = []
-
-    def pressed() -> None:
-        window.answers.append(True)
-        host.press(node, button)
-        said.append(bench.status(node))
-
-    with before_each_frame(queued_at_first_frame(pressed)):
+    with before_each_frame(queued_at_first_frame(presses(button, node, bench, window, said))):
         assert press(window, bench, node) == "up to date, 3 done"
     assert said == [AT_WORK], said
     for frame in (1, 2, 3):
@@ -61,13 +68,7 @@ def test_a_button_in_the_middle_of_the_artists_own_render(button: str, bench: Co
     write = host.create("Write", file=f"{bench.folder.as_posix()}/o.%04d.exr", raw=True)
     host.connect(write, 0, node)
     said: list[str] = []
-
-    def pressed() -> None:
-        window.answers.append(True)
-        host.press(node, button)
-        said.append(bench.status(node))
-
-    with before_each_frame(queued_at_first_frame(pressed)):
+    with before_each_frame(queued_at_first_frame(presses(button, node, bench, window, said))):
         host.render([write], ((1, 3, 1),), "main")
     is_harmless = button in ("cancel", "check_server")
     assert said == ["up to date, 3 done" if is_harmless else BUSY] and not node_runs.all_running()

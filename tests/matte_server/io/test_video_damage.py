@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -38,14 +38,22 @@ CODECS = {
 
 
 def encoded(path: Path) -> Path:
+    """A video that its name describes."""
     codec, pixel_format, options = CODECS[path.name]
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=25, options=options)
+    return encoded_with(path, codec, pixel_format, options)
+
+
+def encoded_with(
+    path: Path, codec: str, pixel_format: str, options: Mapping[str, str] = {}, container: Mapping[str, str] = {}
+) -> Path:
+    """A video of all numbered pictures. ``options``: the codec's; ``container``: the file's."""
+    with av.open(str(path), "w", options=dict(container)) as file:
+        stream: Any = file.add_stream(codec, rate=25, options=dict(options))
         stream.width, stream.height, stream.pix_fmt = 96, 64, pixel_format
         for picture in numbered(COUNT, 64, 96):
             pixels = np.rint(picture * 255).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
-        container.mux(stream.encode(None))
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        file.mux(stream.encode(None))
     return path
 
 
@@ -189,14 +197,7 @@ def test_checksums_of_ffv1(tmp_path: Path, name: str) -> None:
 
 def test_a_matroska_file_of_unknown_length_is_whole(tmp_path: Path) -> None:
     """As it is written to a pipe: neither its segment nor its clusters say where they end (RFC 8794, 6.2)."""
-    path = tmp_path / "live.mkv"
-    with av.open(str(path), "w", options={"live": "1"}) as container:
-        stream: Any = container.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv444p"
-        for picture in numbered(COUNT, 64, 96):
-            pixels = np.rint(picture * 255).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
-        container.mux(stream.encode(None))
+    path = encoded_with(tmp_path / "live.mkv", "ffv1", "yuv444p", container={"live": "1"})
     assert bytes.fromhex("1853806701ffffffffffffff") in path.read_bytes()
     found = pictures(path)
     assert len(found) == COUNT and all(isinstance(each, Image) and each.warnings == () for each in found.values())
@@ -237,14 +238,7 @@ def test_rounded_times_say_nothing_of_holes(step: int, is_said: bool) -> None:
 
 @pytest.mark.parametrize("beyond", [-1, 0, 1])
 def test_an_mxf_that_is_cut_where_its_footer_begins(tmp_path: Path, beyond: int) -> None:
-    path = tmp_path / "a.mxf"
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("mpeg2video", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        for picture in numbered(COUNT, 64, 96):
-            pixels = np.rint(picture * 255).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
-        container.mux(stream.encode(None))
+    path = encoded_with(tmp_path / "a.mxf", "mpeg2video", "yuv420p")
     data = path.read_bytes()
     assert not is_cut(path, "mxf")
     # The key of a closed and complete footer (SMPTE ST 377-1, 7.4).
@@ -256,14 +250,7 @@ def test_an_mxf_that_is_cut_where_its_footer_begins(tmp_path: Path, beyond: int)
 @pytest.mark.parametrize("is_broadcast", [False, True])
 def test_an_asf_that_is_cut(tmp_path: Path, is_broadcast: bool) -> None:
     """The size that a broadcast states counts for nothing (Advanced Systems Format, 3.2)."""
-    path = tmp_path / "a.wmv"
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("wmv2", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        for picture in numbered(COUNT, 64, 96):
-            pixels = np.rint(picture * 255).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
-        container.mux(stream.encode(None))
+    path = encoded_with(tmp_path / "a.wmv", "wmv2", "yuv420p")
     data = bytearray(path.read_bytes())
     properties = data.index(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
     # Behind the identifier: sizes of the object, the file's identifier, eight numbers; then the flags.

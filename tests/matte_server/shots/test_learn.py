@@ -44,14 +44,18 @@ def test_a_run_does_not_go_on_from_pictures_in_another_colourspace(make_shot: Ca
     assert inputs_of(shot, files) != inputs_of(shot, stated)
 
 
+def order_that_gains(shot: ShotFiles, monkeypatch: pytest.MonkeyPatch) -> LearnOrder:
+    """One step on one frame whose matte was mended by half; whatever is gained is enough."""
+    monkeypatch.setattr("matte_server.learning.learner._WORTH", 0.0)
+    key = KeyMatte(matte=save(shot.folder / "mended.1001.exr", 0.5 * disc(0).repeat(3, 2)))
+    return order_of(shot, MatteOptions(align="none", match_exposure=False), {1001: key})
+
+
 def test_a_file_that_appears_while_a_shot_is_learnt_stays(
     make_shot: Callable[..., ShotFiles], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run of the same name has ended meanwhile."""
-    monkeypatch.setattr("matte_server.learning.learner._WORTH", 0.0)
-    shot = make_shot(count=1)
-    key = KeyMatte(matte=save(shot.folder / "mended.1001.exr", 0.5 * disc(0).repeat(3, 2)))
-    order = order_of(shot, MatteOptions(align="none", match_exposure=False), {1001: key})
+    order = order_that_gains(make_shot(count=1), monkeypatch)
 
     def on_progress(progress: LearningProgress) -> None:
         order.output.write_bytes(b"another's")
@@ -68,10 +72,7 @@ def test_a_disk_that_fills_leaves_the_checkpoint_before(
     """The run was said to begin anew."""
     import resource
 
-    monkeypatch.setattr("matte_server.learning.learner._WORTH", 0.0)
-    shot = make_shot(count=1)
-    key = KeyMatte(matte=save(shot.folder / "mended.1001.exr", 0.5 * disc(0).repeat(3, 2)))
-    order = order_of(shot, MatteOptions(align="none", match_exposure=False), {1001: key})
+    order = order_that_gains(make_shot(count=1), monkeypatch)
     order = replace(order, settings=LearningSettings(steps=2))
     said: list[str] = []
     kept: list[int] = []
