@@ -12,8 +12,8 @@ from typing import Any
 from .video_damage import PacketCheck
 
 _PLACEHOLDER = {"mpeg4": b"\x7f"}
-"""Packets of these codecs that hold no picture. Xvid writes one where an AVI must have a packet, while it waits for the
-pictures that a B-frame is predicted from; their times count it."""
+"""Packets of these codecs that hold no picture. Xvid writes one where an AVI must have a packet, while it waits for
+the pictures that a B-frame is predicted from; their times count it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ def packet_times(path: Path, container: Any, stream: Any) -> PacketTimes:
         damaged=frozenset(each.pts for each in pictures if each.is_damaged and each.pts is not None),
         suspect=frozenset(each.pts for each in pictures if each.is_suspect and each.pts is not None),
         is_doubtful=reorders or len(times) < len(pictures),
-        is_broken=has_placeholders or len(set(times)) < len(times) or _runs_backwards([each.dts for each in pictures]),
+        is_broken=has_placeholders
+        or len(set(times)) < len(times)
+        or _runs_backwards([each.dts for each in pictures]),
     )
 
 

@@ -111,8 +111,8 @@ def test_xvid_in_avi_mpeg_2_in_mxf_wmv_and_vp8(tmp_path: Path, name: str) -> Non
 
 
 def as_of_xvid(source: Path, target: Path, placeholders: tuple[int, ...]) -> None:
-    """The packets of an MPEG-4 video as Xvid writes them to an AVI: those with these numbers hold no picture. FFmpeg
-    accepts such packets from Xvid alone."""
+    """The packets of an MPEG-4 video as Xvid writes them to an AVI: those with these numbers hold no picture.
+    FFmpeg accepts such packets from Xvid alone."""
     with av.open(str(source)) as given, av.open(str(target), "w") as made:
         track = made.add_stream_from_template(given.streams.video[0])
         track.codec_context.codec_tag = "XVID"
