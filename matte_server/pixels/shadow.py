@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from .box import box_mean, box_sum
+from .box import box_max, box_mean, box_sum
 from .coarse_grid import CoarseGrid, cell_means
 from .difference import grain_at, grain_of
 from .local_light import BACKGROUND
@@ -30,6 +30,8 @@ _MOSTLY_SUBJECT = 0.9
 """Above this, alpha leaves too little of the set to see."""
 _BELIEVED = 0.5
 """A change behind a subject that alpha sees counts as a shadow where it is believed by more than this."""
+_WIDE = 2
+"""A square of so many cells on each side of one fits into its area: in hair a few look like a shadow by chance."""
 # The part of an area's changes that must be believed for any of them to be, and that may be by chance.
 _SHARE, _BY_CHANCE = 0.15, 0.08
 _AREA, _STRIDE = 6, 4
@@ -103,11 +105,18 @@ def shadow(plate: Tensor, clean: Tensor, coverage: Tensor, alpha: Tensor, foregr
     darker, is_light = behind_subject.change()
     # Light that is too much says that alpha is too high; only what is missing is a shadow.
     is_light = is_light * behind_subject.known * (darker.amax(1, keepdim=True) < 0)
-    taken = is_light > (believed * sure.known).clamp(min=_BELIEVED)
+    taken = _wide_areas(is_light > (believed * sure.known).clamp(min=_BELIEVED))
     known = torch.where(taken, 1.0, sure.known)
     whole = spread_colour(1.0 + torch.where(taken, darker, changed * believed), known)
     cells = torch.where(known > 0, whole, box_mean(whole, 1)).clamp(0.0, _MOST)
     return CoarseGrid(values=cells, side=side, size=(height, width)).whole()
+
+
+def _wide_areas(mask: Tensor) -> Tensor:
+    """The areas of a mask, 1 x 1 in cells, into which a square of 2 ``_WIDE`` + 1 cells fits; past the frame's edge
+    they go on."""
+    inner = 1.0 - box_max((~mask).float(), _WIDE)
+    return box_max(inner, _WIDE) > 0
 
 
 def _in_cells(light: Tensor, clean: Tensor, share: Tensor, grain: Tensor, side: int) -> _CellLight:

@@ -53,7 +53,7 @@ def read_view(frame: ShotFrame, pictures: ShotInputs) -> FrameView:
     background = None
     if frame.background is not None:
         picture = pictures.background(frame.background, frame.video_frames.get("background", 0))
-        background = fill(picture, matte.display_window, matte.data_window)
+        background = fill(picture, matte)
     foreground, alpha = foreground_and_alpha(matte)
     is_whole = np.isfinite(matte.pixels[..., :4]).all(axis=-1, keepdims=True)
     return FrameView(

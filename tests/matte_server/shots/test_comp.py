@@ -44,31 +44,55 @@ def test_a_premultiplied_result_comps_to_the_same_picture() -> None:
                                atol=2e-6)  # fmt: skip
 
 
+def filling(background: Image, display: Window, data: Window | None = None, pixel_aspect: float = 1.0) -> Float32:
+    """The background as it fills a matte with these windows."""
+    window = data or display
+    empty = np.zeros((window.height, window.width, 4))
+    return fill(background, picture(empty, "RGBA", window, display=display, pixel_aspect=pixel_aspect))
+
+
 def test_a_background_of_the_same_size_lies_pixel_on_pixel() -> None:
-    display = Window(0, 0, 8, 6)
-    assert np.array_equal(fill(picture(ramp(6, 8)), display, display), ramp(6, 8))
+    assert np.array_equal(filling(picture(ramp(6, 8)), Window(0, 0, 8, 6)), ramp(6, 8))
+
+
+def test_a_background_of_the_same_size_lies_pixel_on_pixel_whatever_its_pixel_aspect() -> None:
+    """A PNG says of no pixel aspect, and a squeezed one has the squeezed plate's size."""
+    assert np.array_equal(filling(picture(ramp(6, 8)), Window(0, 0, 8, 6), pixel_aspect=2.0), ramp(6, 8))
 
 
 def test_a_background_fills_the_display_window_not_the_data_window() -> None:
     """Overscan: the plate's data window starts left of and above its display window."""
-    display, data = Window(0, 0, 8, 6), Window(-2, -1, 12, 8)
-    filled = fill(picture(ramp(6, 8)), display, data)
+    filled = filling(picture(1 + ramp(6, 8)), Window(0, 0, 8, 6), Window(-2, -1, 12, 8))
     assert filled.shape == (8, 12, 3)
-    assert np.array_equal(filled[1:7, 2:10], ramp(6, 8))
-    assert not filled[0].any() and not filled[:, :2].any()
+    assert np.array_equal(filled[1:7, 2:10], 1 + ramp(6, 8))
+    filled[1:7, 2:10] = 0.0
+    assert not filled.any()
 
 
 def test_a_background_elsewhere_on_its_plane_still_fills_the_picture() -> None:
     there = picture(ramp(6, 8), window=Window(500, -40, 8, 6))
-    display = Window(0, 0, 8, 6)
-    assert np.array_equal(fill(there, display, display), ramp(6, 8))
+    assert np.array_equal(filling(there, Window(0, 0, 8, 6)), ramp(6, 8))
+
+
+def test_a_backgrounds_overscan_fills_that_of_the_plate() -> None:
+    rendered = picture(1 + ramp(8, 12), window=Window(-2, -1, 12, 8), display=Window(0, 0, 8, 6))
+    assert np.array_equal(filling(rendered, Window(0, 0, 8, 6), Window(-2, -1, 12, 8)), 1 + ramp(8, 12))
+    assert np.array_equal(filling(rendered, Window(0, 0, 8, 6)), 1 + ramp(8, 12)[1:7, 2:10])
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_background_of_which_a_part_is_stored_lies_where_it_belongs(times: int) -> None:
+    """A render whose data window is what it shows: two of eight columns, one of six rows."""
+    rendered = picture(np.full((1, 2, 3), 5.0), window=Window(3, 4, 2, 1), display=Window(0, 0, 8, 6))
+    expected = np.zeros((6 * times, 8 * times, 3), np.float32)
+    expected[4 * times : 5 * times, 3 * times : 5 * times] = 5.0
+    assert np.array_equal(filling(rendered, Window(0, 0, 8 * times, 6 * times)), expected)
 
 
 @pytest.mark.parametrize("size", [(24, 32), (12, 32), (24, 16), (3, 4)])
 def test_a_background_of_another_size_keeps_its_middle_in_the_middle(size: tuple[int, int]) -> None:
     """Scaled to fill, the longer side cut evenly: the pixel grid's centre shows the background's centre."""
-    display = Window(0, 0, 9, 7)
-    filled = fill(picture(1 + ramp(*size)), display, display)
+    filled = filling(picture(1 + ramp(*size)), Window(0, 0, 9, 7))
     assert (filled > 0).all(), "it fills all of it"
     height, width = size
     middle = 1 + (width - 1) / 2 + 100 * (height - 1) / 2
@@ -76,12 +100,29 @@ def test_a_background_of_another_size_keeps_its_middle_in_the_middle(size: tuple
     assert filled[3, 4, 0] == pytest.approx(middle, abs=0.005 * middle + 0.01)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 4), (6, 8), (7, 9), (10, 18), (17, 24), (30, 9), (9, 31), (97, 131)])
+def test_an_even_background_of_any_size_is_even_up_to_the_frames_edge(size: tuple[int, int]) -> None:
+    """A picture that is enlarged has no frame of its last pixels and black."""
+    filled = filling(picture(np.full((*size, 3), 3.0)), Window(0, 0, 18, 10))
+    # Weights of 1/32 sum to 1 exactly; averaging rounds in float32.
+    np.testing.assert_allclose(filled, 3.0, rtol=1e-6)
+
+
+def test_a_background_is_seen_with_its_pixel_aspect_and_the_plates() -> None:
+    """A plate squeezed to half its width, before square pixels: a circle of the background stays one on the
+    screen, and nothing of its width is cut."""
+    squeezed = filling(picture(1 + ramp(6, 16)), Window(0, 0, 8, 6), pixel_aspect=2.0)
+    # Each pixel shows two, so their mean.
+    assert np.array_equal(squeezed, 1 + (ramp(6, 16)[:, ::2] + ramp(6, 16)[:, 1::2]) / 2)
+    widened = filling(picture(np.repeat(ramp(6, 8)[:, :1], 8, 1), pixel_aspect=2.0), Window(0, 0, 16, 6))
+    assert np.array_equal(widened, np.repeat(ramp(6, 8)[:, :1], 16, 1))
+
+
 def test_a_background_much_larger_is_averaged_not_skipped() -> None:
     """Lines of one pixel would alias to all black or all white if pixels were skipped."""
     lines = np.zeros((64, 64, 3), np.float32)
     lines[:, ::2] = 1.0
-    display = Window(0, 0, 16, 16)
-    np.testing.assert_allclose(fill(picture(lines), display, display), 0.5, atol=1e-6)
+    np.testing.assert_allclose(filling(picture(lines), Window(0, 0, 16, 16)), 0.5, atol=1e-6)
 
 
 def test_the_comp_has_the_results_windows_and_no_alpha() -> None:
