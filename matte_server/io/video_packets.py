@@ -11,6 +11,10 @@ from typing import Any
 
 from .video_damage import PacketCheck
 
+_PLACEHOLDER = {"mpeg4": b"\x7f"}
+"""Packets of these codecs that hold no picture. Xvid writes one where an AVI must have a packet, while it waits for
+the pictures that a B-frame is predicted from; their times count it."""
+
 
 @dataclass(frozen=True)
 class PacketTimes:
@@ -18,7 +22,7 @@ class PacketTimes:
     time at which each is decoded, sorted; ``count``: of all pictures; ``end``, ``video_end``: of the last packet of
     any track and of the video track, in seconds. ``damaged``: of pictures whose own checksum is wrong; ``suspect``:
     of those in damaged parts of the file. ``is_doubtful``: only the decoder's output shows whether the times are
-    right. ``is_broken``: they are not, as in a file made of two."""
+    right. ``is_broken``: they are not, as in a file made of two, or where packets hold no picture."""
 
     pts: tuple[int, ...]
     keys: tuple[tuple[int, int], ...]
@@ -34,13 +38,16 @@ class PacketTimes:
 def packet_times(path: Path, container: Any, stream: Any) -> PacketTimes:
     """Reads every packet of PyAV's open ``container``, of the file ``path``; ``stream`` is its video track."""
     check = PacketCheck(path, container, stream)
+    placeholder, has_placeholders = _PLACEHOLDER.get(stream.codec_context.name, b""), False
     pictures, ends = [], {True: Fraction(0), False: Fraction(0)}
     for packet in container.demux():
         is_picture = packet.stream is stream
         if packet.size and packet.pts is not None:
             end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
             ends[is_picture] = max(ends[is_picture], end)
-        if packet.size and is_picture:
+        if is_picture and packet.size == len(placeholder) and bytes(packet) == placeholder:
+            has_placeholders = has_placeholders or packet.size > 0
+        elif packet.size and is_picture:
             pictures.append(_picture_packet(packet, check))
     times = [each.pts for each in pictures if each.pts is not None]
     reorders = bool(stream.codec_context.has_b_frames) and times == sorted(times) and len(times) > 1
@@ -53,7 +60,9 @@ def packet_times(path: Path, container: Any, stream: Any) -> PacketTimes:
         damaged=frozenset(each.pts for each in pictures if each.is_damaged and each.pts is not None),
         suspect=frozenset(each.pts for each in pictures if each.is_suspect and each.pts is not None),
         is_doubtful=reorders or len(times) < len(pictures),
-        is_broken=len(set(times)) < len(times) or _runs_backwards([each.dts for each in pictures]),
+        is_broken=has_placeholders
+        or len(set(times)) < len(times)
+        or _runs_backwards([each.dts for each in pictures]),
     )
 
 

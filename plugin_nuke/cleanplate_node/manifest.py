@@ -121,6 +121,13 @@ def has_result(folder: str, frame: int, view: str, key: FrameKey, now: Optional[
     return not key.differs(record.key) and key.compared_files(record.key) == SAME
 
 
+def write_failure(folder: str, record: Record) -> None:
+    """Writes the record of a frame that failed. What lies there is of an earlier picture, and goes: a render that
+    nothing guards would take it for the matte of the present one. Raises ``OSError``."""
+    Path(result_file(folder, record.frame, record.view)).unlink(missing_ok=True)
+    write(folder, record)
+
+
 def renew(folder: str, record: Record, key: FrameKey) -> None:
     """Where the files of a result were put there again and are the same, its record becomes that of these: they
     are not read once more."""

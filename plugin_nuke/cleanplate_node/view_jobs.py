@@ -15,6 +15,7 @@ from matte_link.seen_files import SeenTogether
 from matte_link.tasks import FrameTask, LocalFile, TaskNeighbour
 
 from . import manifest
+from .fingerprint import FrameKey
 from .job_progress import JobProgress
 from .neighbours import PlateUses
 from .range_plan import RangePlan
@@ -203,19 +204,26 @@ class ViewJobs:
             witness=key.witness,
             sizes=key.seen.sizes,
         )
-        if isinstance(event, FrameDone):
-            self._clean_plate_history.add(self.plan.node_id, self._view, event.clean_digest)
-            maker = Maker.from_dict(event.diagnostics.get(MAKER))
-            record = replace(record, warnings=warnings_of(event.diagnostics), maker=maker)
-        else:
-            text = f"{event.message} {event.hint}".strip()
-            record = replace(record, code=event.code, message=text)
+        # If a record cannot be written either, the frame counts as missing and is made again next time.
         with contextlib.suppress(OSError):
-            # If the record cannot be written either, the frame counts as missing and is made again next time.
-            manifest.write(self.plan.folder, record)
-        if not record.code:
-            self._unread.append((record, key.seen))
+            if isinstance(event, FrameDone):
+                self._record_result(record, event, key)
+            else:
+                self._record_failure(record, event, key)
         unused = self._plate_uses.ended(self.plan.task_frames(event.frame, self._view))
         for role in self.plan.roles:
             if not (role == "clean" and self.plan.still_clean):
                 self._used += [Path(self.plan.plate_file(role, frame, self._view)) for frame in unused]
+
+    def _record_result(self, record: manifest.Record, event: FrameDone, key: FrameKey) -> None:
+        self._clean_plate_history.add(self.plan.node_id, self._view, event.clean_digest)
+        maker = Maker.from_dict(event.diagnostics.get(MAKER))
+        record = replace(record, warnings=warnings_of(event.diagnostics), maker=maker)
+        self._unread.append((record, key.seen))
+        manifest.write(self.plan.folder, record)
+
+    def _record_failure(self, record: manifest.Record, event: FrameFailed, key: FrameKey) -> None:
+        """A result of the same sources stays, as where a frame is made once more and the server goes away."""
+        if not manifest.has_result(self.plan.replaced or self.plan.folder, event.frame, self._view, key):
+            text = f"{event.message} {event.hint}".strip()
+            manifest.write_failure(self.plan.folder, replace(record, code=event.code, message=text))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nuke
-from cleanplate_node import freshness, host
+from cleanplate_node import freshness, host, plain_exr
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -47,3 +48,8 @@ def expect_matte_there(bench: ContractBench, node: nuke.Node, frame: int, subjec
     bench.expect_matte(picture, subject)
     x, y, radius = bench.truth[subject]
     assert picture.at(round(x + radius - 3), round(y), "A") > 0.98
+
+
+def broken(picture: plain_exr.PlainImage) -> plain_exr.PlainImage:
+    """With a pixel that is no number, which the server refuses."""
+    return replace(picture, rows=[[(float("nan"),) * 3, *picture.rows[0][1:]], *picture.rows[1:]])

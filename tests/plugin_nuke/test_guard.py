@@ -12,7 +12,7 @@ from cleanplate_node import freshness, host, knob_text, manifest, node_state, pl
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
-from tests.plugin_nuke.pressing import press
+from tests.plugin_nuke.pressing import broken, press
 
 
 def test_the_guard_looks_at_the_frame_that_is_rendered(bench: ContractBench, window: State) -> None:
@@ -266,13 +266,7 @@ def test_the_guard_asks_the_views_that_the_write_renders(bench: ContractBench, w
         nuke.execute(behind("Write", node, file=f"{bench.folder.as_posix()}/o.%V.%04d.exr"), 1, 1)
 
 
-def broken(picture: plain_exr.PlainImage) -> plain_exr.PlainImage:
-    """With a pixel that is no number, which the server refuses."""
-    return replace(picture, rows=[[(float("nan"),) * 3, *picture.rows[0][1:]], *picture.rows[1:]])
-
-
 def test_a_frame_that_failed_is_told_where_any_frame_may_be_seen(bench: ContractBench, window: State) -> None:
-    """The matte of the picture before is there yet, and shown."""
     shot = bench.shot((1, 2))
     node = bench.node(shot, 1, 2, guard=True)
     press(window, bench, node)

@@ -3,6 +3,7 @@ new, and no frame of another file is stale for it."""
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cleanplate_node.bench import ContractBench, rendered
 from matte_link.sequence import format_frames
 from nuke._state import State
 
-from tests.plugin_nuke.pressing import expect_matte_there, looked_at, press
+from tests.plugin_nuke.pressing import broken, expect_matte_there, looked_at, press
 from tests.plugin_nuke.shown_renders import render_shown
 
 NEW = 9
@@ -119,3 +120,38 @@ def test_a_render_in_a_published_live_group(kind: str, reads: str, bench: Contra
     host.set_value(live, "published", False)
     assert press(window, bench, node) == "up to date, 1 done"
     expect_matte_there(bench, node, 1, NEW)
+
+
+def test_a_frame_that_failed_shows_nothing_of_before(bench: ContractBench, window: State) -> None:
+    """Nothing guards this render, as on a farm without the plugin."""
+    shot = bench.shot((1, 2))
+    node = bench.node(shot, 1, 2)
+    press(window, bench, node)
+    bench.expect_matte(bench.output(node, 2), 2)
+    plain_exr.write(shot / "plate.0002.exr", broken(bench.plate(NEW, bench.clean())))
+    assert press(window, bench, node).startswith("0 of 1 frame done. Frame 2: The plate has 3 NaN")
+    with pytest.raises(RuntimeError, match="No such file"):
+        bench.output(node, 2)
+    bench.expect_matte(bench.output(node, 1), 1)
+    plain_exr.write(shot / "plate.0002.exr", bench.plate(NEW, bench.clean()))
+    assert press(window, bench, node, "retry") == "up to date, 1 done"
+    expect_matte_there(bench, node, 2, NEW)
+
+
+@pytest.mark.parametrize("holds_files_open", [False, True])
+def test_a_failure_costs_no_matte_of_the_same_picture(
+    holds_files_open: bool, bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame that is up to date is made once more, and its matte cannot be written, as on a disk that is full."""
+    monkeypatch.setattr("cleanplate_node.host.holds_files_open", lambda: holds_files_open)
+    node = bench.node(bench.shot((1,)), 1, 1, guard=True)
+    press(window, bench, node)
+
+    def full(path: str, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("matte_link.job.write_atomically", full)
+        assert "No space left on device" in press(window, bench, node, "process_frame")
+    bench.expect_matte(bench.output(node, 1), 1)
+    assert press(window, bench, node) == "up to date"

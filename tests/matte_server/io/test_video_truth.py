@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -72,11 +73,11 @@ SUBSAMPLED = {
 }
 
 
-def subsampled(path: Path, count: int) -> None:
+def subsampled(path: Path, count: int, **changed: str) -> None:
     """Pictures that say their number, in the codec of the name."""
     codec, pixel_format, options = SUBSAMPLED[path.name]
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=25, options=options)
+        stream: Any = container.add_stream(codec, rate=25, options={**options, **changed})
         stream.width, stream.height, stream.pix_fmt = 192, 128, pixel_format
         for picture in numbered(count):
             whole = np.rint(picture * 255).astype(np.uint8)
@@ -107,6 +108,35 @@ def test_a_video_is_opened_once_and_its_pictures_are_sought(
 def test_xvid_in_avi_mpeg_2_in_mxf_wmv_and_vp8(tmp_path: Path, name: str) -> None:
     subsampled(tmp_path / name, COUNT)
     assert numbers(tmp_path / name, range(1, COUNT + 1)) == list(range(COUNT))
+
+
+def as_of_xvid(source: Path, target: Path, placeholders: tuple[int, ...]) -> None:
+    """The packets of an MPEG-4 video as Xvid writes them to an AVI: those with these numbers hold no picture.
+    FFmpeg accepts such packets from Xvid alone."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        track = made.add_stream_from_template(given.streams.video[0])
+        track.codec_context.codec_tag = "XVID"
+        pictures = [packet for packet in given.demux(video=0) if packet.dts is not None]
+        for number in range(len(pictures) + len(placeholders)):
+            picture = None if number in placeholders else pictures.pop(0)
+            data = bytes(picture) if picture else b"\x7f"
+            packet = av.Packet(re.sub(rb"Lavc[0-9.]+", lambda it: b"XviD0050".ljust(len(it[0]), b"\0"), data))
+            packet.stream, packet.time_base = track, Fraction(1, 25)
+            packet.pts = packet.dts = number
+            packet.is_keyframe = picture is not None and picture.is_keyframe
+            made.mux(packet)
+
+
+@pytest.mark.parametrize("bf", ["0", "2"])
+@pytest.mark.parametrize("placeholders", [(1, 2), (1, 2, 8, 9, 13)], ids=["at-start", "and-within"])
+def test_packets_of_xvid_that_hold_no_picture(tmp_path: Path, placeholders: tuple[int, ...], bf: str) -> None:
+    """The decoder leaves them out, and times count them: every picture behind them was called damaged, or had
+    another's number."""
+    subsampled(tmp_path / "x.avi", COUNT, bf=bf)
+    as_of_xvid(tmp_path / "x.avi", tmp_path / "xvid.avi", placeholders)
+    with VideoReader(tmp_path / "xvid.avi") as reader:
+        assert reader.facts.times == tuple(Fraction(number, 25) for number in range(COUNT))
+    assert numbers(tmp_path / "xvid.avi", [14, 1, 2, 3, 9, 4, 13, 12]) == [13, 0, 1, 2, 8, 3, 12, 11]
 
 
 @pytest.mark.parametrize(
