@@ -139,6 +139,23 @@ _STATED_BY_NUMBERS = {
 }
 _SHORT_NAMES = ("srgb", "rec709", "rec2020", "pq", "hlg", "p3", "acescg", "aces", "logc3", "logc4", "slog3", "xyz")
 _TAGGABLE = frozenset((*ALIASES.values(), *_BY_NUMBERS))
+# OpenImageIO reads a config that is named anew for each picture, which takes 46 ms. Its own it keeps, and that one
+# has these colourspaces of the built-in config too, under the same names and with the same bits.
+_OPENIMAGEIOS_OWN = "ocio://default"
+_IN_BOTH = frozenset(
+    {
+        "Linear Rec.709 (sRGB)",
+        "ACES2065-1",
+        "ACEScg",
+        SRGB,
+        VIDEO_709,
+        DISPLAY_P3,
+        "Gamma 1.8 Rec.709 - Texture",
+        "Gamma 2.2 Rec.709 - Texture",
+        "Gamma 2.2 AP1 - Texture",
+        "sRGB Encoded AP1 - Texture",
+    }
+)
 # Converted by OpenColorIO, although their numbers are known.
 _BY_CONFIG = ("ACES2065-1", "ACEScg")
 _LINEAR_IN_CONFIG = ("Linear Rec.709 (sRGB)", "lin_rec709", "Utility - Linear - sRGB", "linear")
@@ -249,12 +266,22 @@ def _linear_to_cineon(light: Float32) -> Float32:
 
 def _ocio(colour: Float32, source: str, target: str, config: str) -> Float32:
     path, source, target = _in_config(source, target, config)
-    result = oiio.ImageBufAlgo.colorconvert(
-        oiio.ImageBuf(colour), source, target, unpremult=False, colorconfig=path
-    )
+    convert, picture = oiio.ImageBufAlgo.colorconvert, oiio.ImageBuf(colour)
+    if path == BUILT_IN_CONFIG and _is_kept(source, target):
+        result = convert(picture, source, target, unpremult=False)
+    else:
+        result = convert(picture, source, target, unpremult=False, colorconfig=path)
     if result.has_error:
         raise MatteError("colour_failed", f"OpenColorIO cannot convert {source} to {target}: {result.geterror()}")
     return np.asarray(result.get_pixels(oiio.FLOAT), np.float32)
+
+
+def _is_kept(source: str, target: str) -> bool:
+    """Whether the config that OpenImageIO keeps converts as the built-in one does. It keeps $OCIO's where a library
+    of this process had it set."""
+    if os.environ.get("OCIO") or not {source, target} <= _IN_BOTH:
+        return False
+    return bool(oiio.ColorConfig.default_colorconfig().configname() == _OPENIMAGEIOS_OWN)
 
 
 def _in_config(source: str, target: str, config: str) -> tuple[str, str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 import torch
 from matte_link.options import MatteOptions
@@ -293,6 +294,25 @@ def test_a_config_of_ones_own_by_option_and_by_environment(tmp_path: Path, monke
     monkeypatch.setenv("OCIO", str(path))
     assert to_scene_linear(neutral(0.2), "doubled").pixels[0, 0, 0] == pytest.approx(0.4)
     assert from_scene_linear(neutral(0.4), "doubled").pixels[0, 0, 0] == pytest.approx(0.2)
+
+
+def test_what_openimageio_keeps_converts_as_the_built_in_config_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own config is of another kind: its "sRGB - Display", for one, gives other values."""
+    random = np.random.default_rng(1)
+    values = np.concatenate([random.uniform(low, high, (40, 3)) for low, high in ((-0.2, 1.2), (0, 60), (0, 1e-3))])
+    odd = np.array([[np.nan, np.inf, -np.inf], [65504.0, -0.0, 1e-40]])
+    sent = image(np.concatenate([values, odd]).astype(np.float32)[None])
+    monkeypatch.delenv("OCIO", raising=False)
+    own = oiio.ColorConfig.default_colorconfig()
+    known = {alias for name in own.getColorSpaceNames() for alias in (name, *own.getAliases(name))}
+    assert {"sRGB - Display", "ACEScg"} <= known
+    for name in {*colour.ALIASES.values(), "sRGB - Display"} & known - {SCENE_LINEAR}:
+        for convert in (to_scene_linear, from_scene_linear):
+            monkeypatch.delenv("OCIO", raising=False)
+            found = convert(sent, name).pixels
+            # So it is named, and OpenImageIO reads it.
+            monkeypatch.setenv("OCIO", colour.BUILT_IN_CONFIG)
+            assert found.tobytes() == convert(sent, name).pixels.tobytes(), name
 
 
 GRADED = """\
