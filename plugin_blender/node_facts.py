@@ -10,12 +10,14 @@ from typing import Any
 import bpy
 
 from .animation import AnimatedPaths
+from .mask_shapes import shapes_of
 from .places import upstream_nodes
 from .result_files import frame_of
 from .rna_facts import Findings, RnaWalk, absolute_path, content_digest, plain
 from .sources import ClipNumbering, FileSource, Numbering, Span, first_number
 from .versions import OUTPUT_NODES
 
+_SHAPES = frozenset({"points", "splines"})
 _TREE_PARTS = frozenset({"nodes", "links"})
 _KEEPS_STATES = ("GeometryNodeBake", "GeometryNodeSimulationOutput")
 """Nodes whose results come from frames before, or from files that no setting names."""
@@ -197,9 +199,24 @@ def clip_source(clip: Any) -> FileSource:
 
 
 def mask_facts(mask: Any, facts: Findings) -> object:
-    """A mask: Blender shows the shape of the current frame and keeps the keys of the others to itself."""
-    facts.unknown.append(f"the shape of the mask {mask.name}")
-    return RnaWalk(mask, facts).struct(mask, frozenset({"layers"}))
+    """A mask: its settings, and the shapes of all frames, of which Blender's properties show the current one."""
+    walk = RnaWalk(mask, facts)
+    shapes = shapes_of(mask)
+    if shapes is None:
+        facts.unknown.append(f"the shape of the mask {mask.name}")
+    return [
+        walk.struct(mask, frozenset({"layers"})),
+        [
+            [walk.struct(layer, _SHAPES), *(_spline_facts(spline, walk) for spline in layer.splines)]
+            for layer in mask.layers
+        ],
+        [content_digest(b"".join(shape)) for shape in shapes or ()],
+    ]
+
+
+def _spline_facts(spline: Any, walk: RnaWalk) -> list[object]:
+    parents = (point.parent for point in spline.points)
+    return [walk.struct(spline, _SHAPES), *(walk.struct(each) if each.id else None for each in parents)]
 
 
 def block_facts(block: Any, facts: Findings) -> object:

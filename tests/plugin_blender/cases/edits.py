@@ -16,6 +16,7 @@ from typing import Any
 
 import bpy
 import edge_edits
+import mask_edits
 import more_edits
 import numpy as np
 import stage
@@ -155,7 +156,7 @@ def nodes(place: Path, scene: Any, tree: Any, node: Any) -> None:
     scene.render.resolution_percentage = 100
     values_of_outputs(scene, tree, node, plate)
     groups(scene, tree, node, plate)
-    masks(scene, tree, node, plate)
+    mask_edits.masks(place, scene, tree, plate, partial(feed, node), partial(noted, scene, node))
     separate = tree.nodes.new("CompositorNodeSeparateColor")
     tree.links.new(plate.outputs[0], separate.inputs[0])
     feed(node, separate.outputs[0])
@@ -187,19 +188,6 @@ def groups(scene: Any, tree: Any, node: Any, plate: Any) -> None:
     feed(node, outer.outputs[0])
     edit("a node inside a group", scene, node, setting(inside.inputs[1], "default_value", 1.5))
     edit("a link inside a group", scene, node, lambda: group.links.new(first.outputs[0], last.inputs[0]))
-
-
-def masks(scene: Any, tree: Any, node: Any, plate: Any) -> None:
-    mask = bpy.data.masks.new("Roto")
-    spline = mask.layers.new(name="Layer").splines.new()
-    spline.points.add(3)
-    source, over = tree.nodes.new("CompositorNodeMask"), tree.nodes.new("CompositorNodeAlphaOver")
-    source.mask = mask
-    for socket in (each for each in over.inputs if each.type == "RGBA"):
-        tree.links.new(plate.outputs[0], socket)
-    tree.links.new(source.outputs[0], next(each for each in over.inputs if each.type == "VALUE"))
-    feed(node, over.outputs[0])
-    edit("a point of a mask", scene, node, setting(spline.points[1], "co", (0.5, 0.7)))
 
 
 def animation(scene: Any, tree: Any, node: Any) -> None:

@@ -303,12 +303,12 @@ def contents(place: Path) -> None:
     # What cannot be compared by its settings is solved in a window, for its pictures are known, until an
     # edit. In the background it is unknown.
     tree = node.id_data
-    mask_node = tree.nodes.new("CompositorNodeMask")
-    mask_node.mask = bpy.data.masks.new("roto")
     mix = tree.nodes.new("CompositorNodeSetAlpha")
     tree.links.new(node.inputs["Plate"].links[0].from_socket, mix.inputs[0])
-    tree.links.new(mask_node.outputs[0], mix.inputs[1])
     tree.links.new(mix.outputs[0], node.inputs["Plate"])
+    seen = bpy.app.driver_namespace
+    seen["plate_is_seen"] = lambda: 1.0
+    mix.inputs[1].driver_add("default_value").driver.expression = "plate_is_seen()"
     solve = Solve(scene, node, [1, 2])
     solve.run()
     assert sorted(solve.done) == [1, 2] and not solve.sentence, solve.sentence
@@ -319,14 +319,14 @@ def contents(place: Path) -> None:
     solve.run()
     assert sorted(solve.unchanged) == [1, 2] and not solve.done and "2 unchanged" in solve.summary
     assert fresh(scene, node) == (1, 2)
-    mask_node.mask.layers.new(name="layer")
+    scene.collection.objects.link(bpy.data.objects.new("another", None))
     bpy.context.view_layer.update()
-    assert planning.refresh(scene, node).counts().unknown == (1, 2), "an edit of the mask is not noticed"
+    assert planning.refresh(scene, node).counts().unknown == (1, 2), "an edit is not noticed"
     runtime.in_window = False
-    withdrawn(scene, node, mask_node.mask)
+    withdrawn(scene, node, seen)
 
 
-def withdrawn(scene: Any, node: Any, mask: Any) -> None:
+def withdrawn(scene: Any, node: Any, seen: dict[str, Any]) -> None:
     """What a comparison has found to be of other pictures is not brought back by files that are the same, nor from
     a folder of pictures elsewhere, but by a comparison alone."""
     from plugin_blender import planning, put_again, runtime
@@ -334,8 +334,7 @@ def withdrawn(scene: Any, node: Any, mask: Any) -> None:
     plan = planning.refresh(scene, node)
     shutil.copytree(plan.results, plan.results.with_name(f"{plan.settings_key}-00000000"))
     # It leaves nothing of the plate.
-    mask.layers[0].alpha = 0.5
-    mask.layers[0].invert = True
+    seen["plate_is_seen"] = lambda: 0.0
     counts = []
     for _ in range(2):
         assert bpy.ops.cleanplate.compare() == {"FINISHED"}
@@ -345,7 +344,7 @@ def withdrawn(scene: Any, node: Any, mask: Any) -> None:
                 put_again.settle(plan, frame)
             runtime.look_back_again()
         counts.append(planning.refresh(scene, node).counts())
-        mask.layers[0].alpha, mask.layers[0].invert = 1.0, False
+        seen["plate_is_seen"] = lambda: 1.0
     assert [(each.unknown, set(each.stale) & {1, 2}) for each in counts] == [((), {1, 2}), ((1, 2), set())], counts
 
 
