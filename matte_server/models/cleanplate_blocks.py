@@ -104,6 +104,8 @@ def put_cells(canvas: Tensor, rows: Tensor, columns: Tensor, refined: Tensor) ->
 def patches_at(picture: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
     """N patches of ``size`` pixels either way, N x C x size x size, of 1 x C x H x W, from N places; the edge is
     replicated."""
+    if on_processor(picture):
+        return torch.from_numpy(_windows(picture[0].numpy(), top.tolist(), left.tolist(), size))
     y, x = _reach(top, size, picture.shape[-2]), _reach(left, size, picture.shape[-1])
     return picture[0][:, y[:, :, None], x[:, None, :]].transpose(0, 1)
 
@@ -118,28 +120,27 @@ def gather_cells(picture: Tensor, rows: Tensor, columns: Tensor, halo: int) -> T
     outside the picture repeat those at its edge."""
     _, channels, height, width = picture.shape
     cells = picture.view(channels, height // 2, 2, width // 2, 2)
+    top, left, size = rows * BLOCK - halo, columns * BLOCK - halo, BLOCK + 2 * halo
     if on_processor(picture):
-        windows = _windows(cells.permute(0, 2, 4, 1, 3).numpy(), rows.tolist(), columns.tolist(), halo)
+        windows = _windows(cells.permute(0, 2, 4, 1, 3).numpy(), top.tolist(), left.tolist(), size)
         return torch.from_numpy(windows).flatten(1, 3)
-    y = _reach(rows * BLOCK - halo, BLOCK + 2 * halo, height // 2)
-    x = _reach(columns * BLOCK - halo, BLOCK + 2 * halo, width // 2)
+    y, x = _reach(top, size, height // 2), _reach(left, size, width // 2)
     found = cells.permute(1, 3, 0, 2, 4)[y[:, :, None], x[:, None, :]]
     return found.flatten(3).permute(0, 3, 1, 2)
 
 
-def _windows(cells: Float32, rows: list[int], columns: list[int], halo: int) -> Float32:
-    """The same from C x 2 x 2 x h x w, window by window: a CPU then copies rows, not single pixels."""
-    size = BLOCK + 2 * halo
-    windows = np.empty((len(rows), *cells.shape[:3], size, size), np.float32)
-    height, width = cells.shape[-2:]
-    for window, row, column in zip(windows, rows, columns, strict=True):
-        top, left = row * BLOCK - halo, column * BLOCK - halo
+def _windows(picture: Float32, tops: list[int], lefts: list[int], size: int) -> Float32:
+    """N windows of ``size`` pixels either way, N x ... x size x size, of ... x H x W, the edge replicated; one by
+    one: a CPU then copies rows, not single pixels."""
+    windows = np.empty((len(tops), *picture.shape[:-2], size, size), np.float32)
+    height, width = picture.shape[-2:]
+    for window, top, left in zip(windows, tops, lefts, strict=True):
         if top >= 0 and left >= 0 and top + size <= height and left + size <= width:
-            window[:] = cells[..., top : top + size, left : left + size]
+            window[:] = picture[..., top : top + size, left : left + size]
         else:
             y = np.arange(top, top + size).clip(0, height - 1)
             x = np.arange(left, left + size).clip(0, width - 1)
-            window[:] = cells[..., y[:, None], x]
+            window[:] = picture[..., y[:, None], x]
     return windows
 
 
