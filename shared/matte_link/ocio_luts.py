@@ -11,7 +11,8 @@ from pathlib import Path
 
 _FILE = re.compile(r"\bsrc:\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\s,}\"'](?:(?!\s#)[^,}\n])*))")
 """The file of a FileTransform, as a config in YAML names it."""
-_SEARCH = re.compile(r"^search_path:[ \t]*(.*(?:\n[ \t]*-.*)*)", re.MULTILINE)
+_SEARCH = re.compile(r"^search_path:[ \t]*(?:\[([^\]]*)\]|(.*)((?:\n[ \t]*(?:(?:-[ \t]|#).*)?$)*))", re.M)
+"""The folders: a list in brackets, one text with colons between them, or a list of lines."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class LutNames:
 
     def places(self, config: Path) -> Iterator[tuple[str, Path]]:
         """Each name, and where a file of that name may lie, once for each folder, in the order of the names."""
-        folders = [config.parent, *(config.parent / folder for folder in self.folders)]
+        folders = [config.parent, *(config.parent / os.path.expandvars(folder) for folder in self.folders)]
         for name in self.files:
             yield from ((name, folder / os.path.expandvars(name)) for folder in folders)
 
@@ -52,7 +53,19 @@ def _names_in_state(config: Path, size: int, modified_ns: int, changed_ns: int) 
 
 
 def _search_path(text: str) -> list[str]:
+    """OCIO takes a text apart at its colons, and no item of a list, which may be on a drive of Windows."""
     match = _SEARCH.search(text)
     if not match:
         return []
-    return [part.strip(" \t-\"'") for part in re.split(r"[:\n]", match.group(1)) if part.strip(" \t-\"'")]
+    in_brackets, line, below = match.groups(default="")
+    lines = (each.strip() for each in below.splitlines())
+    items = [*in_brackets.split(","), *(each[1:] for each in lines if each.startswith("-"))]
+    return [folder for each in (*_word(line).split(":"), *map(_word, items)) if (folder := each.strip())]
+
+
+def _word(text: str) -> str:
+    """A value without its quotation marks, or without the comment behind it."""
+    text = text.strip()
+    if text[:1] in ("'", '"'):
+        return text[1:].partition(text[0])[0]
+    return re.split(r"(?:^|\s)#", text)[0].rstrip()

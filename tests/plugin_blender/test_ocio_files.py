@@ -23,7 +23,13 @@ def test_without_tables_it_is_its_text(tmp_path: Path) -> None:
     [
         ("search_path: luts", "luts"),
         ('search_path: "luts:more/luts"', "more/luts"),
+        ("search_path: luts # tables", "luts"),
+        ("search_path: $FILM/luts", "film/luts"),
         ("search_path:\n  - luts\n  - 'more/luts'", "more/luts"),
+        # As OpenColorIO 2.6 has it: items of lists are not taken apart at colons.
+        ("search_path: # tables\n\n- luts\n# and\n- P:/luts # more", "P:/luts"),
+        ("search_path: [luts, more/luts]", "more/luts"),
+        ('search_path: ["P:/luts", luts]', "P:/luts"),
         ("search_path: luts", "."),
         ("", "."),
     ],
