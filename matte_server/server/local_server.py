@@ -95,7 +95,12 @@ class LocalServer:
             read_lines(self._process.stdout, lines.put),
             read_lines(self._process.stderr, self._keep_log_line),
         ]
-        self._await_ready(self._process, lines)
+        try:
+            self._await_ready(self._process, lines)
+        except BaseException:
+            # Ctrl+C, for one: a notebook keeps the exception, and with it the pipe that the server lives by.
+            self.stop()
+            raise
 
     def _keep_log_line(self, line: str | None) -> None:
         if line is not None:

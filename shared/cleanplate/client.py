@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -21,7 +22,8 @@ _SENT = exr.ExrFormat(bit_depth="float", compression="none")
 
 
 class Client:
-    """A connection to a matting server, used as a context manager and by one thread.
+    """A connection to a matting server, used as a context manager. Threads that share one take turns; give each its
+    own to have the server work on several frames at once.
 
     ``address`` as for ``cleanplate matte --server`` (empty: $CLEANPLATE_SERVER, else the default one); ``keys``
     is the client's key file where the server has keys. Raises :class:`CleanplateError`: no answer within
@@ -29,6 +31,7 @@ class Client:
 
     def __init__(self, address: str = "", keys: str = "", patience_s: float = 30.0) -> None:
         self._client = MatteClient(endpoint_of(address, keys), patience_s)
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         self._client.__enter__()
@@ -46,17 +49,17 @@ class Client:
         """As :func:`cleanplate.matte`, computed by the server. A clean plate is sent once."""
         chosen = options_of_frame(options)
         image, behind = pair_of(plate, clean, chosen)
-        reply = self._client.matte(
-            Matte(
-                id=new_id(),
-                frame=1,
-                plate=_sent(image, "plate"),
-                clean_plate=_sent(behind, "clean plate"),
-                core=_sent_guide(guide_of(core, "core", image), "core"),
-                holdout=_sent_guide(guide_of(holdout, "holdout", image), "holdout"),
-                options=_scene_linear(chosen),
-            )
+        request = Matte(
+            id=new_id(),
+            frame=1,
+            plate=_sent(image, "plate"),
+            clean_plate=_sent(behind, "clean plate"),
+            core=_sent_guide(guide_of(core, "core", image), "core"),
+            holdout=_sent_guide(guide_of(holdout, "holdout", image), "holdout"),
+            options=_scene_linear(chosen),
         )
+        with self._turn:
+            reply = self._client.matte(request)
         return _received(bytes(reply.data), dict(reply.diagnostics), chosen)
 
 

@@ -84,8 +84,8 @@ def matte(
     ``plate`` and ``clean`` are arrays, height x width x 3 floats, scene-linear Rec.709 unless ``colourspace`` says
     otherwise, or image files. ``core`` and ``holdout`` are mattes of what is certainly subject and what is not:
     arrays, height x width floats from 0 to 1 or bools, or files. ``options`` are those of ``cleanplate matte``,
-    such as ``model="difference"``. Inputs are not changed. Raises :class:`CleanplateError`, whose ``code`` and
-    ``message`` say what is wrong."""
+    such as ``model="difference"``; :class:`MatteOptions` lists all with their defaults. Inputs are not changed.
+    Raises :class:`CleanplateError`, whose ``code`` and ``message`` say what is wrong."""
     chosen = options_of_frame(options)
     pair = pair_of(plate, clean, chosen)
     guides = Guides(core=guide_of(core, "core", pair[0]), holdout=guide_of(holdout, "holdout", pair[0]))

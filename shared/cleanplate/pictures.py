@@ -19,12 +19,15 @@ from matte_server.io import exr
 from matte_server.io.colour import clean_plate_space, to_scene_linear
 from matte_server.io.media import is_video
 from matte_server.shots.inputs import ShotInputs
+from matte_server.shots.named_paths import named_path
 from matte_server.shots.shot import ShotFrame
 
 Array = npt.NDArray[Any]
 Picture = Array | str | Path
 """Height x width x 3 floats, unclamped and scene-linear Rec.709 unless the options name a colourspace; or the name
 of an image file in any colourspace. A matte is height x width floats from 0 to 1 or bools, or a file."""
+_CHANNELS = {1: ("A",), 3: ("R", "G", "B"), 4: ("R", "G", "B", "A")}
+"""What an array is taken to hold as a matte, by its depth; the matte is found in it as in a file."""
 _LAYERS = {"layer": "plate", "clean_layer": "clean plate", "view": "plate"}
 """The options that choose what is read from a file, by the picture that then has to be one."""
 
@@ -63,24 +66,26 @@ def _read_pair(plate: Path, clean: Path, options: MatteOptions) -> tuple[Image, 
 
 
 def guide_of(guide: Picture | None, name: str, plate: Image) -> Image | None:
-    """A core or holdout matte for ``plate``; an array has the plate's size and lies on its pixels. Raises as
-    :func:`pair_of` does."""
+    """A core or holdout matte for ``plate``; an array has the plate's size and lies on its pixels. A picture's is
+    its alpha, or its red where it has none. Raises as :func:`pair_of` does."""
     if guide is None:
         return None
     if not _is_array(guide, name):
         return exr.matte_channel(exr.read_image(_file(guide)))
     values = np.asarray(guide)
-    flat = values[..., 0] if values.ndim == 3 else values
+    layers = values[..., None] if values.ndim == 2 else values
     window = plate.data_window
-    is_number = np.issubdtype(flat.dtype, np.floating) or flat.dtype == np.bool_
-    if flat.shape != (window.height, window.width) or not is_number:
+    channels = _CHANNELS.get(layers.shape[-1] if layers.ndim == 3 else 0, ())
+    is_number = np.issubdtype(values.dtype, np.floating) or values.dtype == np.bool_
+    if layers.shape[:2] != (window.height, window.width) or not channels or not is_number:
         raise MatteError(
             "bad_picture",
             f"The {name} matte is an array of {_in_words(values)}.",
             f"Give floats from 0 to 1, or bools, of the plate's size, {window.height} x {window.width}.",
         )
-    pixels = np.ascontiguousarray(flat[..., None], np.float32)
-    return Image(pixels=pixels, channels=("A",), data_window=window, display_window=plate.display_window)
+    pixels = np.ascontiguousarray(layers, np.float32)
+    image = Image(pixels=pixels, channels=channels, data_window=window, display_window=plate.display_window)
+    return exr.matte_channel(image)
 
 
 def image_of(pixels: Array, name: str) -> Image:
@@ -109,6 +114,12 @@ def _in_words(array: Array) -> str:
 def _is_array(picture: object, name: str) -> bool:
     """Whether a picture is an array, and not a file; raises ``MatteError("bad_picture", ...)`` where it is
     neither."""
+    if isinstance(picture, np.ma.MaskedArray):
+        raise MatteError(
+            "bad_picture",
+            f"The {name} is a masked array, whose mask says nothing here.",
+            "Give every pixel a value first, such as with filled(0).",
+        )
     if isinstance(picture, np.ndarray):
         return True
     if isinstance(picture, str | Path):
@@ -121,7 +132,7 @@ def _is_array(picture: object, name: str) -> bool:
 
 
 def _file(name: Picture) -> Path:
-    path = Path(str(name))
+    path = Path(named_path(str(name)))
     for_shots = "For a sequence or a video use matte_shot."
     if is_video(path):
         raise MatteError("bad_picture", f"{path} is a video, and matte takes one picture.", for_shots)

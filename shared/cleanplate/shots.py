@@ -38,6 +38,10 @@ def matte_shot(
 ) -> ShotReport:
     """Makes the mattes of a shot and returns how each frame ended; a frame that fails raises nothing.
 
+    ``.frames`` of the report has ``frame``, ``status`` ("done", "skipped", "failed"), ``output``, ``diagnostics``,
+    and ``code`` and ``message`` of what failed; ``.failed`` are those alone. ``.stopped`` says why the others were
+    not tried, as where the server is gone; it is empty where all were.
+
     The names are those of a job file: ``frames="1001-1100"``, ``camera="locked"``, ``comp=...``, and every
     option, such as ``model="difference"``. ``server`` is a server's address; without one, a server that runs on
     this machine is used, else one is started and ended again. ``on_event`` is called with each frame's report,

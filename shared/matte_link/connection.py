@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from .endpoint import Endpoint
+from .errors import UnavailableError
 from .messages import Message, new_id
 from .traffic import bytes_moved
 from .wire import decode, encode
@@ -61,6 +63,10 @@ class Connection:
         self._poller.register(self._monitor, zmq.POLLIN)
         self._poller.register(self._socket, zmq.POLLIN)
         self._socket.connect(endpoint.address)
+        # Also for a connection that nobody closed, when it is collected: a context that is collected before its
+        # sockets waits for them for ever. At the end of the process ZeroMQ waits for nothing.
+        self._closing = weakref.finalize(self, _close, self._context, self._socket, self._monitor)
+        self._closing.atexit = False
 
     def _configure(self, endpoint: Endpoint) -> None:
         socket = self._socket
@@ -81,7 +87,8 @@ class Connection:
             socket.setsockopt(zmq.CURVE_SECRETKEY, endpoint.secret_key.encode())
 
     def send(self, message: Message) -> None:
-        """Sends a message; drops it while the connection is down."""
+        """Sends a message; drops it while the connection is down. Raises ``UnavailableError`` once it is closed."""
+        self._check_open()
         if not self.is_up:
             return
         try:
@@ -91,7 +98,9 @@ class Connection:
             self.is_up = False
 
     def wait(self, timeout_s: float) -> bool:
-        """Waits until something arrives or the connection changes; returns whether it came up meanwhile."""
+        """Waits until something arrives or the connection changes; returns whether it came up meanwhile. Raises
+        ``UnavailableError`` once it is closed."""
+        self._check_open()
         # Rounded up: with 0 ms poll returns at once, and the caller would spin through the last millisecond.
         ready = dict(self._poller.poll(math.ceil(timeout_s * 1000)))
         came_up = False
@@ -124,10 +133,16 @@ class Connection:
 
     def close(self) -> None:
         """Closes the socket; messages that were just sent get a moment to leave. May be called twice."""
-        if self._context.closed:
-            return
-        self._monitor.close(linger=0)
-        self._socket.disable_monitor()
-        # Not longer than this, so that a server that is gone does not hold the host up.
-        self._socket.close(linger=_LINGER_MS)
-        self._context.term()
+        self._closing()
+
+    def _check_open(self) -> None:
+        if not self._closing.alive:
+            raise UnavailableError("This connection to the matting server is closed.", "Make a new client.")
+
+
+def _close(context: zmq.Context[Any], socket: zmq.Socket[Any], monitor: zmq.Socket[Any]) -> None:
+    monitor.close(linger=0)
+    socket.disable_monitor()
+    # Not longer than this, so that a server that is gone does not hold the host up.
+    socket.close(linger=_LINGER_MS)
+    context.term()

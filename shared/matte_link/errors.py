@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class CleanplateError(Exception):
     """The base of every error that Cleanplate raises.
@@ -18,6 +20,14 @@ class CleanplateError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle, which pools of processes use: made again without ``__init__``, whose arguments differ."""
+        return _without_init, (type(self), self.message), self.__dict__
+
+
+def _without_init(kind: type[CleanplateError], message: str) -> CleanplateError:
+    return kind.__new__(kind, message)
 
 
 class LinkError(CleanplateError):

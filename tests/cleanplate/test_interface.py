@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +14,10 @@ from typing import Any
 import cleanplate
 import numpy as np
 import pytest
+from matte_link.errors import UnavailableError
 
 from matte_server.core.window import Window
+from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.reports import ResultStatus
@@ -38,18 +44,55 @@ def test_arrays_become_a_matte_and_are_not_changed() -> None:
     assert np.array_equal(plate, before[0]) and np.array_equal(clean, before[1])
 
 
-def test_files_arrays_and_the_server_give_the_same_matte(tmp_path: Path, server: LocalServer) -> None:
+def test_files_arrays_and_the_server_give_the_same_matte(
+    tmp_path: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plate, clean = pair()
     files = save(tmp_path / "plate.exr", plate), save(tmp_path / "clean.exr", clean)
     # Half floats: what is in the files is what the arrays hold here.
     arrays = [exr.read_image(path).rgb for path in files]
+    monkeypatch.setenv("SHOW", str(tmp_path))
     one = cleanplate.matte(*arrays, model="difference")
-    other = cleanplate.matte(files[0], str(files[1]), model="difference")
+    other = cleanplate.matte(files[0], "$SHOW/clean.exr", model="difference")
     assert np.array_equal(one.alpha, other.alpha) and np.array_equal(one.foreground, other.foreground)
     with cleanplate.Client(server.endpoint.address) as client:
         remote = client.matte(*arrays, model="difference", bit_depth="float", layer_clean=True)
     assert np.array_equal(one.alpha, remote.alpha) and np.array_equal(one.foreground, remote.foreground)
     assert set(remote.layers) == {"clean"} and remote.diagnostics["alignment"]["kind"] == "none"
+
+
+def test_threads_share_a_client_and_one_that_is_closed_says_so(server: LocalServer) -> None:
+    plate, clean = pair()
+    plates = [plate, plate[:, ::-1], plate * 0.5, clean]
+    with cleanplate.Client(server.endpoint.address) as client, ThreadPoolExecutor(4) as threads:
+        chosen: dict[str, Any] = {"model": "difference", "bit_depth": "float"}
+        made = list(threads.map(lambda each: client.matte(each, clean, **chosen).alpha, plates))
+    for each, alpha in zip(plates, made, strict=True):
+        assert np.array_equal(alpha, cleanplate.matte(each, clean, model="difference").alpha)
+    with pytest.raises(cleanplate.CleanplateError, match="is closed"):
+        client.matte(plate, clean, model="difference")
+
+
+def test_a_client_that_nobody_closed_ends_with_its_last_name(server: LocalServer) -> None:
+    """As in a notebook, where a cell is run again. Whole processes hung here, so another one tries it."""
+    script = f"""
+import gc, cleanplate, numpy
+for _ in range(3):
+    client = cleanplate.Client({server.endpoint.address!r})
+    client.matte(numpy.zeros((4, 4, 3)), numpy.zeros((4, 4, 3)), model="difference")
+    del client
+    gc.collect()
+print("went on")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "went on\n", done.stderr
+
+
+def test_errors_come_back_from_pools_of_processes() -> None:
+    for error in (MatteError("bad_picture", "It is none.", "Name one."), UnavailableError("Nobody answers.")):
+        error.__notes__ = ["of mine"]
+        back = pickle.loads(pickle.dumps(error))
+        assert type(back) is type(error) and str(back) == str(error) and vars(back) == vars(error)
 
 
 def test_guides_are_arrays_too(server: LocalServer) -> None:
@@ -71,7 +114,8 @@ def test_odd_arrays_are_the_same_picture() -> None:
     numbers: Any = {"gamma": np.float32(1.0), "erode": np.int64(0)}
     for turned in (np.asfortranarray(plate), plate[::-1, :, ::-1].copy()[::-1, :, ::-1], plate.astype(">f4")):
         assert np.array_equal(cleanplate.matte(turned, clean.astype(np.float64), **same, **numbers).alpha, made)
-    for guide in (core.astype(np.float64), core[..., None], np.repeat(core[..., None], 3, 2)):
+    painted = np.dstack([np.zeros((120, 160, 3)), core])
+    for guide in (core.astype(np.float64), core[..., None], np.repeat(core[..., None], 3, 2), painted):
         assert np.array_equal(cleanplate.matte(plate, clean, core=guide, model="difference").alpha, made)
     assert (made[core] == 1).all() and not (
         cleanplate.matte(plate, clean, model="difference").alpha[core] == 1
@@ -136,6 +180,10 @@ def test_what_a_shot_cannot_be_made_of_is_one_sentence(make_shot: Callable[..., 
     [
         (np.zeros((4, 4, 3), np.uint8), {}, "bad_picture", "array of uint8, 4 x 4 x 3"),
         ([[[0.0, 0.0, 0.0]]], {}, "bad_picture", "The plate is of the type list"),
+        (np.ma.masked_array(np.zeros((4, 4, 3))), {}, "bad_picture", "The plate is a masked array"),
+        (np.zeros((4, 4, 3)), {"core": np.ma.ones((4, 4))}, "bad_picture", "The core is a masked array"),
+        (np.zeros((4, 4, 3)), {"core": np.ones((4, 4, 2))}, "bad_picture", "array of float64, 4 x 4 x 2"),
+        ("$NO_SUCH_SHOW/plate.exr", {}, "not_set", "NO_SUCH_SHOW, which is not set"),
         (None, {}, "bad_picture", "The plate is of the type NoneType"),
         (np.array(1.0), {}, "bad_picture", "array of float64, one number"),
         ("take.mov", {}, "bad_picture", "take.mov is a video"),

@@ -93,6 +93,20 @@ def test_a_server_that_prints_nothing_is_given_up_with_the_reason() -> None:
     assert given_up == "It did not start within 0.3 s."
 
 
+def test_a_start_that_is_interrupted_leaves_no_server() -> None:
+    started: list[int] = []
+    server = LocalServer(on_progress=lambda state: None)
+
+    def interrupt() -> None:
+        started.append(server.pid)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Timer(0.3, interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        server.start()
+    assert started[0] and not psutil.pid_exists(started[0])
+
+
 def test_a_server_that_does_not_stop_by_itself_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_server, "_STOP_S", 0.1)
     server = LocalServer()
