@@ -242,21 +242,22 @@ def on_update() -> None:
 
 
 def _came_to_rest(name: str) -> None:
-    if host.has_window():
-        host.on_main(_look, name)
+    """On a thread of its own."""
+    if host.has_window() and not vendor.trouble():
+        host.on_main(_look, name, _run().list_ahead(name))
 
 
 _resting = later.Rest(_REST_S, _came_to_rest)
 
 
-def _look(name: str) -> None:
+def _look(name: str, listed: object = None) -> None:
     """On the main thread, outside of all events: the status follows what changed, and so does the result, where the
-    artist wants that."""
-    if not vendor.trouble() and _run().must_wait():
+    artist wants that. The node's results were ``listed`` ahead."""
+    if _run().must_wait():
         _resting.touch(name)
         return
     node, run = host.find(name), _run()
-    if node is None or not run.is_ours(node) or run.running(node) or not run.look_again(node):
+    if node is None or not run.is_ours(node) or run.running(node) or not run.look_again(node, listed=listed):
         return
     if run.setting(node, "auto_update"):
         _update(node)

@@ -19,6 +19,7 @@ from . import (
     host,
     later,
     learning,
+    made_elsewhere,
     makers,
     manifest,
     preflight,
@@ -111,7 +112,8 @@ class ShownResult:
         changed = [one.frame for one, key in found if key.differs(one.key)]
         if changed:
             return ResultState(usable=False, text=f"stale: the sources of {_frames(changed)} changed")
-        gone = [at for at in keys if not Path(manifest.result_file(self._folder, *at)).is_file()]
+        there = manifest.results_there(self._folder)
+        gone = [at for at in keys if manifest.result_file(self._folder, *at) not in there]
         if gone:
             named = ", ".join(sorted({view for _, view in gone})) if len(host.views()) > 1 else ""
             text = f"{_frames([frame for frame, _ in gone])} not processed"
@@ -202,10 +204,10 @@ def _unknown(frames: Sequence[int], being_read: bool) -> ResultState:
     return ResultState(usable=True, text=text)
 
 
-def look_again(node: host.Node, is_new: bool = False) -> bool:
+def look_again(node: host.Node, is_new: bool = False, listed: Optional[made_elsewhere.Listed] = None) -> bool:
     """Checks the node if it ``is_new`` here, or if its settings, its graph or what it shows changed since its
     status was set, or its results were made again elsewhere; returns whether it was checked. So the sentence of a
-    failure stays until the artist does something about it.
+    failure stays until the artist does something about it. Its results may have been ``listed`` ahead.
 
     Where there are results of the present settings already, such as after an undo, the node shows them.
     """
@@ -216,7 +218,7 @@ def look_again(node: host.Node, is_new: bool = False) -> bool:
         sources = None
     arrivals.settle(node, sources)
     _note_script(node)
-    was_read_again = not running(node) and result_read.read_again(node)
+    was_read_again = not running(node) and result_read.read_again(node, listed)
     if not (is_new or was_read_again or status_basis.changed(node, sources)):
         return False
     if sources is not None:

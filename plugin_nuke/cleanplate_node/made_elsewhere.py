@@ -8,10 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import dataclass
+from typing import Optional
 
 Stamps = dict[str, tuple[int, int, int]]
 _read: dict[tuple[str, str], Stamps] = {}
 """By the node's id and the folder that it shows."""
+_looked_at: dict[str, str] = {}
+"""The folder that each node showed when it was last looked at, by the node's name."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The results in a folder as they were a moment ago."""
+
+    folder: str
+    stamps: Stamps
 
 
 def _stamps(folder: str) -> Stamps:
@@ -25,6 +37,22 @@ def _stamps(folder: str) -> Stamps:
     return found
 
 
+def list_ahead(name: str) -> Optional[Listed]:
+    """The results of the node of that name, for the look at it that comes next. A share takes its time to tell of a
+    thousand of them, so this is for any thread but the main one."""
+    folder = _looked_at.get(name, "")
+    return Listed(folder=folder, stamps=_stamps(folder)) if folder else None
+
+
+def look(name: str, node_id: str, folder: str, listed: Optional[Listed] = None) -> bool:
+    """Asks :func:`are_others` of the node of a name, which shows a folder. That is read here unless it is the one
+    that was ``listed`` ahead."""
+    _looked_at[name] = folder
+    if listed is None or listed.folder != folder:
+        return are_others(node_id, folder)
+    return _differ(node_id, folder, listed.stamps)
+
+
 def will_be_read(node_id: str, folder: str) -> None:
     """The node's Read is reloaded now."""
     _read[node_id, folder] = _stamps(folder)
@@ -32,7 +60,10 @@ def will_be_read(node_id: str, folder: str) -> None:
 
 def are_others(node_id: str, folder: str) -> bool:
     """Whether results are others than those that the node's Read may have read. Those that are new are none."""
-    now = _stamps(folder) if folder else {}
+    return _differ(node_id, folder, _stamps(folder) if folder else {})
+
+
+def _differ(node_id: str, folder: str, now: Stamps) -> bool:
     known = _read.setdefault((node_id, folder), now)
     if any(now.get(name) != stamp for name, stamp in known.items()):
         return True
@@ -43,3 +74,4 @@ def are_others(node_id: str, folder: str) -> bool:
 def forget_all() -> None:
     """The script is closed: the next one's nodes have read nothing."""
     _read.clear()
+    _looked_at.clear()

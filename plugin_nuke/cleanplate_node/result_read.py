@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional
 
 from . import generations, graph, host, made_elsewhere, manifest, other_scripts, range_plan, sessions
 from .node_options import options_of
@@ -41,11 +42,13 @@ def shows_those_of_before(node: host.Node) -> bool:
     return made_elsewhere.are_others(node_id(node), shown_results(node))
 
 
-def read_again(node: host.Node) -> bool:
-    """Reads results again that were made elsewhere; returns whether there were any."""
-    found = shows_those_of_before(node)
+def read_again(node: host.Node, listed: Optional[made_elsewhere.Listed] = None) -> bool:
+    """Reads results again that were made elsewhere; returns whether there were any. They may have been ``listed``
+    ahead."""
+    shown = shown_results(node)
+    found = made_elsewhere.look(host.full_name(node), node_id(node), shown, listed)
     if found:
-        made_elsewhere.will_be_read(node_id(node), shown_results(node))
+        made_elsewhere.will_be_read(node_id(node), shown)
         _reload(host.inner(node, graph.READ))
     return found
 

@@ -26,6 +26,7 @@ from . import (
 )
 from .freshness import check, look_again, note_scripts
 from .guarded import guarded_states, render_begins, render_ended
+from .made_elsewhere import list_ahead
 from .migration import migrate
 from .node_runs import all_running, at_work, must_wait, running
 from .node_state import (
@@ -60,6 +61,7 @@ __all__ = [
     "guarded_states",
     "is_ours",
     "learning",
+    "list_ahead",
     "look_again",
     "must_wait",
     "node_id",

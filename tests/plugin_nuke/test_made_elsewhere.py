@@ -4,6 +4,7 @@ that it has read of a file, and no old matte may pass for the new one."""
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,3 +168,33 @@ def test_a_new_node_reads_nothing_again(lonely: ContractBench, window: State) ->
     before = reloads(node)
     freshness.look_again(node)
     assert reloads(node) == before
+
+
+def replaced(file: Path) -> None:
+    """Another file in its place, as another Nuke puts it there."""
+    (file.parent / "new").write_bytes(file.read_bytes())
+    (file.parent / "new").replace(file)
+
+
+def test_no_edit_waits_until_a_share_has_told_of_all_results(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    press(window, bench, node)
+    host.open_panel(node)
+    before, listed, on_main = reloads(node), made_elsewhere._stamps, list[bool]()
+
+    def noted(folder: str) -> made_elsewhere.Stamps:
+        on_main.append(threading.current_thread() is threading.main_thread())
+        return listed(folder)
+
+    freshness.look_again(node)
+    monkeypatch.setattr(made_elsewhere, "_stamps", noted)
+    host.create("Grade")
+    until(window, lambda: bool(on_main), 20)
+    host.create("Grade")
+    until(window, lambda: len(on_main) > 1, 20)
+    assert not any(on_main) and reloads(node) == before
+    replaced(bench.results(node)[1])
+    host.create("Grade")
+    until(window, lambda: reloads(node) == before + 1, 20)

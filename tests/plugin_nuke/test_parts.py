@@ -313,6 +313,37 @@ def test_the_progress_of_a_run_that_was_cancelled_or_has_warnings() -> None:
     assert progress.summary == "2 done. Check: Frame 1: It fits badly (3.20 px)."
 
 
+def test_records_that_have_settled_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder's time tells whether they are others, unless it was changed a moment ago."""
+    folder, plain = str(tmp_path / "key"), manifest._parsed
+    read: list[Path] = []
+
+    def parsed(path: Path) -> Record | None:
+        read.append(path)
+        return plain(path)
+
+    monkeypatch.setattr(manifest, "_parsed", parsed)
+    first, other, second = Record(1, "main", "h", "f"), Record(1, "main", "h", "g"), Record(2, "main", "h", "f")
+
+    def reads_of(found: list[Record]) -> int:
+        read.clear()
+        assert manifest.read_all(folder) == found
+        return len(read)
+
+    assert reads_of([]) == 0
+    manifest.write(folder, first)
+    assert [reads_of([first]) for _ in range(3)] == [1, 1, 1], "another may be written within the disk's tick"
+    monkeypatch.setattr(manifest, "_SETTLED_NS", 0)
+    assert [reads_of([first]) for _ in range(3)] == [1, 0, 0]
+    manifest.read_all(folder).clear()
+    manifest.write(folder, other)
+    assert [reads_of([other]) for _ in range(2)] == [1, 0]
+    manifest.write(folder, second)
+    assert [reads_of([other, second]) for _ in range(2)] == [2, 0]
+    manifest.clear(str(tmp_path))
+    assert reads_of([]) == 0
+
+
 def test_records(tmp_path: Path) -> None:
     folder = str(tmp_path / "id" / "key")
     good, bad = Record(1, "main", "h", "f", warnings=("w",)), Record(2, "left", "h", "f", "code", "words")
