@@ -18,8 +18,8 @@ _DEPTH, _NEAR, _LOOSE = 1 / 48, 1 / 160, 1 / 20
 _AROUND, _RESTLESS = 1 / 64, 4.0
 # Thin parts (fingers, straps) keep this much of their half width as certain.
 _THIN = 0.6
-# A drawn trimap counts as white from this value up, and as black up to 1 minus it.
-_WHITE = 0.95
+SURE = 0.95
+"""A drawn trimap counts as white above this value, and as black below 1 minus it; a guide is sure above it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Trimap:
 
 def guides_of(drawn: Float32) -> tuple[Mask, Mask]:
     """Core and holdout of a drawn trimap (0..1): near white and near black. All other greys are unknown."""
-    return drawn > _WHITE, drawn < 1.0 - _WHITE
+    return drawn > SURE, drawn < 1.0 - SURE
 
 
 def trimap_of(region: Mask, distance: Float32, busy: Float32, seen: Mask) -> Trimap:

@@ -26,6 +26,7 @@ from ..core.exposure_clipping import clipping_of
 from ..core.image import Guides, Image, PlatePair
 from ..core.placement import CleanPlateDetails, with_exposure
 from ..core.result import MatteResult
+from ..core.trimap import SURE
 from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
 from ..models.registry import load_model
 from ..pixels.device_facts import automatic_precision
@@ -171,6 +172,8 @@ class MattePipeline:
         clipping = clipping_of(pair.plate, pair.clean_plate, alignment)
         seen = seen_by_model(frame, clipping)
         alignment = replace(alignment, warnings=(*alignment.warnings, *clipping_warnings(frame, clipping)))
+        # Of a soft holdout matte only what is sure: a model takes what is half held out for no subject at all.
+        seen = replace(seen, holdout=_sure(frame.holdout))
         return alignment, frame, predict_region(model, seen, window, options.region, settings, stage.check)
 
     def _from_alpha(
@@ -185,15 +188,16 @@ class MattePipeline:
         """What follows from the model's ``alpha``, smoothed in time or not: guides, foreground, layers and edges.
         ``weights`` are the neighbours', for the diagnostics."""
         stage("guides")
-        alpha = apply_guides(alpha, frame.core, frame.holdout)
+        found = apply_guides(alpha, frame.core, frame.holdout)
+        # What the plate shows: a holdout matte's soft edge thins the matte, not the subject in the plate.
+        shown = apply_guides(alpha, frame.core, _sure(frame.holdout))
         stage("foreground")
-        foreground = _foreground(frame, prediction, alpha, options.foreground)
-        error = recomposition(frame.plate, frame.clean_plate, alpha, foreground)
-        layers = _layers(frame, prediction, alpha, foreground, options)
+        foreground = _foreground(frame, prediction, shown, options.foreground)
+        error = recomposition(frame.plate, frame.clean_plate, shown, foreground)
+        layers = _layers(frame, prediction, shown, foreground, options)
         stage("edges")
-        found = alpha
         # After the foreground: shrinking or hardening the matte must not change the subject's colour.
-        alpha = levels(alpha, options.black_point, options.white_point, options.gamma)
+        alpha = levels(found, options.black_point, options.white_point, options.gamma)
         alpha = soften(erode(alpha, options.erode), options.softness)
         alpha = _despeckled(alpha, options.despeckle)
         return _Solved(
@@ -256,6 +260,11 @@ def _check_pictures(pair: PlatePair, guides: Guides) -> None:
         if image is None:
             continue
         check_picture(name, image, image.rgb if name.endswith("plate") else image.pixels[..., :1])
+
+
+def _sure(guide: Tensor | None) -> Tensor | None:
+    """1 where a guide (1 x 1 x H x W, or None) is sure, else 0."""
+    return None if guide is None else (guide > SURE).to(guide.dtype)
 
 
 def _despeckled(alpha: Tensor, area: int) -> Tensor:
