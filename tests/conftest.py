@@ -61,7 +61,7 @@ def same_dice() -> None:
     """Every test throws the same dice, whichever tests ran before it in its process."""
     random.seed(1)
     if torch := sys.modules.get("torch"):
-        torch.manual_seed(1)
+        torch.default_generator.manual_seed(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
