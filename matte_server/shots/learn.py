@@ -73,11 +73,13 @@ def learn_shot(
     something else, and cannot_write."""
     Leftovers([order.output, order.checkpoint]).remove()
     on_warning = _once(on_warning)
-    run = _begun(order, check, on_warning)
+    run, kept = _begun(order, check, on_warning), 0
     try:
         while not run.is_finished:
             progress = run.advance(check)
-            if progress.step and progress.step % order.settings.measure_every == 0:
+            # Not after each picture that is then measured: 53 MB take longer to write.
+            if progress.step > kept and progress.step % order.settings.measure_every == 0:
+                kept = progress.step
                 _save(order, run, on_warning)
             on_progress(progress)
     except BaseException:

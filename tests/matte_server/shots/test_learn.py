@@ -69,18 +69,21 @@ def test_a_file_that_appears_while_a_shot_is_learnt_stays(
 def test_a_disk_that_fills_leaves_the_checkpoint_before(
     make_shot: Callable[..., ShotFiles], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run was said to begin anew."""
+    """The run was said to begin anew. Of a step one is kept, however many pictures are measured after it."""
     import resource
 
     order = order_that_gains(make_shot(count=1), monkeypatch)
-    order = replace(order, settings=LearningSettings(steps=2))
+    order = replace(order, settings=LearningSettings(steps=3))
     said: list[str] = []
     kept: list[int] = []
+    first: list[int] = []
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def on_progress(progress: LearningProgress) -> None:
         kept.append(order.checkpoint.stat().st_size)
         if progress.step == 1:
+            first.append(order.checkpoint.stat().st_mtime_ns)
+        if progress.step == 2:
             # Learned weights have 7 MB, a checkpoint 53.
             resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, before[1]))
 
@@ -89,6 +92,7 @@ def test_a_disk_that_fills_leaves_the_checkpoint_before(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert kept[-1] == kept[-2] > 0
+    assert len(first) > 1 == len(set(first))
     assert [sentence for sentence in said if "File too large" in sentence] == [
         f"{order.checkpoint} cannot be written: File too large. "
         "If the run is interrupted now, it goes on from where it was last saved."
