@@ -113,6 +113,14 @@ def align_near(plate: Image, clean: Image, near: Matrix, mode: str, details: Ali
     return None if isinstance(found, str) else found
 
 
+def is_unlike(plate: Image, other: Image) -> bool:
+    """Whether the display windows have different sizes and neither is a proxy of the other: then it is not known how
+    the two belong together, and :func:`display_transform` lays them pixel on pixel."""
+    own, window = plate.display_window, other.display_window
+    same_size = (own.width, own.height) == (window.width, window.height)
+    return not same_size and not _is_proxy(own, window, plate.pixel_aspect / other.pixel_aspect)
+
+
 def display_transform(plate: Image, clean: Image) -> Matrix:
     """Clean-plate to plate coordinates by the display windows alone.
 

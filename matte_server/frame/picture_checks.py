@@ -1,11 +1,14 @@
-"""Refuses pictures that have no pixels, or values that no computation survives."""
+"""Refuses pictures that have no pixels, or values that no computation survives; warns of guides whose place
+is not known."""
 
 from __future__ import annotations
 
 import numpy as np
 from matte_link.sequence import counted
 
-from ..core.image import Float32, Image, Mask
+from ..core.align import is_unlike
+from ..core.image import Float32, Guides, Image, Mask
+from ..core.window import Window
 from ..errors import MatteError
 
 _LARGEST = 1e15
@@ -31,6 +34,21 @@ def check_picture(name: str, image: Image, values: Float32) -> None:
         f"The {name} has {number}{limit}, the first at {_first(is_bad, image)}.",
         "Repair it first, for example with a NaN-removing expression where it was rendered.",
     )
+
+
+def guide_warnings(plate: Image, guides: Guides) -> list[str]:
+    """A warning where it is not known how a guide lies on the plate, for each size of guides."""
+    sizes: dict[Window, list[str]] = {}
+    for role, guide in (("core", guides.core), ("holdout", guides.holdout)):
+        if guide is not None and is_unlike(plate, guide):
+            sizes.setdefault(guide.display_window, []).append(role)
+    own = plate.display_window
+    return [
+        f"The {' and '.join(roles)} matte is {size.width} x {size.height} pixels, the plate's frame "
+        f"{own.width} x {own.height}: as that is no other size of the same shape, they were laid together from "
+        "their top left pixels on. Write the matte in the plate's size."
+        for size, roles in sizes.items()
+    ]
 
 
 def _first(is_bad: Mask, image: Image) -> str:

@@ -38,7 +38,7 @@ from ..pixels.temporal_smoothing import temporal_features
 from .clipping import clipping_warnings, seen_by_model
 from .diagnostics import diagnose
 from .model_output import ModelOutput, smooth_alpha
-from .picture_checks import check_picture
+from .picture_checks import check_picture, guide_warnings
 from .refinement import confidence, solved_foreground
 from .region import predict_region
 from .warper import FrameWarper
@@ -171,7 +171,8 @@ class MattePipeline:
         window = pair.plate.data_window
         clipping = clipping_of(pair.plate, pair.clean_plate, alignment)
         seen = seen_by_model(frame, clipping)
-        alignment = replace(alignment, warnings=(*alignment.warnings, *clipping_warnings(frame, clipping)))
+        warnings = (*clipping_warnings(frame, clipping), *guide_warnings(pair.plate, guides))
+        alignment = replace(alignment, warnings=(*alignment.warnings, *warnings))
         # Of a soft holdout matte only what is sure: a model takes what is half held out for no subject at all.
         seen = replace(seen, holdout=_sure(frame.holdout))
         return alignment, frame, predict_region(model, seen, window, options.region, settings, stage.check)

@@ -19,6 +19,7 @@ from matte_server.core.image import Float32, Guides, Image, PlatePair
 from matte_server.core.result import MatteResult
 from matte_server.core.window import Window
 from matte_server.errors import MatteCancelled, MatteError
+from matte_server.frame.picture_checks import guide_warnings
 from matte_server.frame.pipeline import STAGES, MattePipeline
 from tests.matte_server.pictures import Truth, composed, image, moved, room, soft_disc
 
@@ -264,6 +265,48 @@ def test_guides_of_any_size_and_softness_are_obeyed(pipeline: MattePipeline, tru
     assert result.alpha.pixels[:, 80:100].max() == 0.0
 
 
+def test_a_guide_whose_place_on_the_plate_is_not_known_is_told(pipeline: MattePipeline, truth: Truth) -> None:
+    """Drawn at another format's size it lies beside the subject, in silence otherwise."""
+    guides = Guides(core=image(np.zeros((120, 160, 1), np.float32)))
+    said = solve(pipeline, image(truth.plate), image(truth.clean), guides=guides).diagnostics["warnings"]
+    assert said == [
+        "The core matte is 160 x 120 pixels, the plate's frame 180 x 120: as that is no other size of the same "
+        "shape, they were laid together from their top left pixels on. Write the matte in the plate's size."
+    ]
+
+
+def drawn(size: tuple[int, int], window: Window | None = None, display: Window | None = None) -> Image:
+    """A guide of ``size``, height and width."""
+    return image(np.zeros((*size, 1), np.float32), window, display)
+
+
+@pytest.mark.parametrize(
+    ("guide", "is_told"),
+    [
+        (drawn((120, 180)), False),
+        (drawn((60, 90)), False),  # proxies
+        (drawn((240, 360)), False),
+        (drawn((10, 20), Window(3, 4, 20, 10), Window(0, 0, 180, 120)), False),  # an EXR that stores a part
+        (drawn((140, 220), Window(-20, -10, 220, 140), Window(0, 0, 180, 120)), False),  # with overscan
+        (drawn((120, 180), Window(5, 5, 180, 120)), False),  # elsewhere on the plane
+        (drawn((120, 360)), True),  # desqueezed, before a plate of square pixels
+        (drawn((140, 220)), True),  # overscan in a format that has none
+        (drawn((121, 180)), True),
+    ],
+)
+def test_which_guides_are_told(guide: Image, is_told: bool) -> None:
+    plate = image(np.zeros((120, 180, 3), np.float32))
+    assert bool(guide_warnings(plate, Guides(core=guide))) == is_told
+
+
+def test_guides_are_told_once_for_each_size_and_know_squeezed_pixels() -> None:
+    plate = replace(image(np.zeros((120, 180, 3), np.float32)), pixel_aspect=2.0)
+    assert guide_warnings(plate, Guides(core=drawn((120, 360)))) == [], "desqueezed"
+    said = guide_warnings(plate, Guides(core=drawn((60, 60)), holdout=drawn((60, 60))))
+    assert len(said) == 1 and said[0].startswith("The core and holdout matte is 60 x 60 pixels")
+    assert len(guide_warnings(plate, Guides(core=drawn((60, 60)), holdout=drawn((60, 50))))) == 2
+
+
 @pytest.mark.parametrize("model", ["difference", "cleanplate"])
 def test_a_soft_holdout_thins_the_matte_and_leaves_the_subjects_colour(
     pipeline: MattePipeline, truth: Truth, model: str
@@ -275,14 +318,14 @@ def test_a_soft_holdout_thins_the_matte_and_leaves_the_subjects_colour(
     options = replace(STILL, model=model)
     plate, clean = image(truth.plate), image(truth.clean)
     free = solve(pipeline, plate, clean, options)
-    drawn = np.tile(np.clip((np.arange(180) - 70) / 80, 0, 1).astype(np.float32)[None, :, None], (120, 1, 1))
-    held = solve(pipeline, plate, clean, options, Guides(holdout=image(drawn)))
-    solid = (free.alpha.pixels[..., 0] == 1) & (truth.alpha == 1) & (drawn[..., 0] > 0) & (drawn[..., 0] < 0.9)
+    garbage = np.tile(np.clip((np.arange(180) - 70) / 80, 0, 1).astype(np.float32)[None, :, None], (120, 1, 1))
+    held = solve(pipeline, plate, clean, options, Guides(holdout=image(garbage)))
+    solid = (free.alpha.pixels[..., 0] == 1) & (truth.alpha == 1) & (garbage[..., 0] > 0) & (garbage[..., 0] < 0.9)
     assert solid.sum() > 1000
     # Measured 4e-6: what is surely held out lies next to some of these.
-    assert np.abs(held.alpha.pixels - free.alpha.pixels * (1 - drawn))[solid].mean() < 1e-4
+    assert np.abs(held.alpha.pixels - free.alpha.pixels * (1 - garbage))[solid].mean() < 1e-4
     assert np.abs(held.foreground.pixels - truth.plate)[solid].mean() < 1e-3
-    assert held.alpha.pixels[drawn == 1.0].max() == 0.0
+    assert held.alpha.pixels[garbage == 1.0].max() == 0.0
 
 
 def test_a_region_of_interest_limits_the_matte_and_the_work(pipeline: MattePipeline, truth: Truth) -> None:
