@@ -114,7 +114,7 @@ def align_near(plate: Image, clean: Image, near: Matrix, mode: str, details: Ali
 
 
 def is_unlike(plate: Image, other: Image) -> bool:
-    """Whether the display windows have different sizes and neither is a proxy of the other: then it is not known how
+    """Whether the display windows differ in size and neither is a proxy of the other: then it is not known how
     the two belong together, and :func:`display_transform` lays them pixel on pixel."""
     own, window = plate.display_window, other.display_window
     same_size = (own.width, own.height) == (window.width, window.height)
