@@ -195,6 +195,8 @@ function element(name, attributes, text) {
 // -- plots
 let cursors = [];
 const HEIGHT = 62, LEFT = 64, RIGHT = 14, TOP = 20, BOTTOM = 8;
+// Narrower plots have no room for a title with its unit beside the value.
+const WIDE = 640;
 function plots() {
   const width = Math.max(300, byId("plots").clientWidth);
   const count = shot.frames.length;
@@ -223,7 +225,7 @@ function plot(column, width, x) {
       svg.append(element("svg:text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, format(value, digits)));
     }
   }
-  svg.append(element("svg:text", { class: "title", x: LEFT, y: 13 }, column.title));
+  svg.append(element("svg:text", { class: "title", x: LEFT, y: 13 }, width < WIDE ? column.name : column.title));
   if (!isMeasured) svg.append(element("svg:text", { x: LEFT + 8, y: HEIGHT - 20 }, column.missing));
   column.curves.forEach((name, index) => curve(svg, rows.map((row) => row[index]), name, x, y));
   shot.frames.forEach((frame, index) => {
@@ -268,9 +270,15 @@ function curve(svg, values, name, x, y) {
 function change(values) {
   Object.assign(state, values);
   describe();
+  // Once a pause comes: browsers refuse an address that changes with every frame that plays.
+  clearTimeout(addressing);
+  addressing = setTimeout(toAddress, 300);
+  draw();
+}
+let addressing = 0;
+function toAddress() {
   history.replaceState(null, "", `#frame=${shot.frames[state.index].frame}&view=${state.view}`
     + (state.wipe ? `&wipe=${state.against}&at=${state.at.toFixed(3)}` : ""));
-  draw();
 }
 function go(index) { change({ index: Math.min(Math.max(index, 0), shot.frames.length - 1) }); }
 function nextBad(way) {

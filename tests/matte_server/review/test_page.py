@@ -336,3 +336,40 @@ def test_the_number_of_the_bad_frame_that_is_shown_can_be_read(browser: Browser,
     text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
     copy.write_text(text, "utf-8")
     assert 'data-ink="rgb(27, 27, 28)"' in replace(browser, page=copy).dom(f"frame={BAD}")
+
+
+def test_the_address_is_changed_in_a_pause_and_not_with_every_frame(browser: Browser, tmp_path: Path) -> None:
+    """Firefox and Safari refuse it with an error after 100 to 200 changes, as playing or a drag makes them within
+    seconds; the page then stood still. The rule is acted here, as this browser only says nothing more."""
+    copy = tmp_path / "copy.html"
+    rule = (
+        "const own = history.replaceState.bind(history); let changes = 0;"
+        "history.replaceState = (...all) => { if (++changes > 100) throw new DOMException('', 'SecurityError');"
+        " own(...all); document.body.dataset.address = location.hash; };"
+    )
+    press = "(key) => document.dispatchEvent(new KeyboardEvent('keydown', {key}))"
+    keys = f"const press = {press}; for (let n = 0; n < 300; n++) press(n % 2 ? ',' : '.'); press('End');"
+    text = browser.page.read_text("utf-8").replace("</body>", f"<script>{rule}{keys}</script></body>")
+    copy.write_text(text, "utf-8")
+    dom = replace(browser, page=copy).dom("view=plate")
+    assert text_of(dom, "now") == f"Frame {NUMBERS[-1]}" and f'data-drawn="{NUMBERS[-1]} plate"' in dom
+    address = re.search(r'data-address="([^"]*)"', dom)
+    assert address and address[1].startswith(f"#frame={NUMBERS[-1]}&amp;view=plate&amp;wipe=plate")
+
+
+@pytest.mark.parametrize("width", [390, 639, 680, 1280])
+def test_a_plots_title_ends_before_its_value(browser: Browser, tmp_path: Path, width: int) -> None:
+    """On a telephone, too; the body's margin is in the width."""
+    copy = tmp_path / "copy.html"
+    script = (
+        f"document.body.style.width = '{width}px'; dispatchEvent(new Event('resize'));"
+        "document.body.dataset.gaps = [...document.querySelectorAll('#plots svg')].map((svg) =>"
+        " svg.querySelector('.value').getBoundingClientRect().left"
+        " - svg.querySelector('.title').getBoundingClientRect().right);"
+    )
+    text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
+    copy.write_text(text, "utf-8")
+    found = re.search(r'data-gaps="([^"]*)"', replace(browser, page=copy).dom("frame=1002"))
+    assert found
+    gaps = [float(gap) for gap in found[1].split(",")]
+    assert len(gaps) == len(COLUMNS) and min(gaps) > 4, gaps
