@@ -80,7 +80,10 @@ _OF_READS = frozenset(
 )
 # Knobs of a script inside the script: which state of it was last read is seen by what is in it.
 _OF_SCRIPTS = frozenset(["version", "shownWarningFile", "modified", "published", "reload_script", "reload_write"])
+COUNT_RELOADS = ("Read", "DeepRead", "Vectorfield", "ReadGeo2", "GeoImport", "GeoReference")
+"""Classes whose button Reload is ``knob version [expr [value version]+1]``, and changes nothing else."""
 _LEFT_OUT = {
+    **dict.fromkeys((*COUNT_RELOADS, "OCIOFileTransform"), _COSMETIC | {"version"}),
     **dict.fromkeys(("Read", "Write"), _COSMETIC | _OF_READS),
     **dict.fromkeys(("Precomp", "LiveGroup", "LiveInput"), _COSMETIC | _OF_SCRIPTS),
 }

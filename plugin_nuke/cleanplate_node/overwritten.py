@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Optional
 
 from matte_link.seen_files import SeenFile
 
@@ -16,7 +17,7 @@ _BEGAN_NS = time.time_ns()
 """Of what is older, this Nuke can have read nothing else."""
 _SKEW_NS = 60 * 1_000_000_000
 """As far may the clock of a file server be from this machine's."""
-_Name = tuple[str, str]
+_Name = tuple[str, Optional[int]]
 """A node's name, and how often it was reloaded: another of that name, made later, shows what was read before."""
 _reloaded_ns: dict[_Name, int] = {}
 """When each node was last reloaded: it keeps nothing that it read before."""
@@ -37,6 +38,9 @@ def reload_overwritten(sources: NodeSources, frames: Sequence[int]) -> bool:
     found, old = False, []
     for node, files in sources.files_by_node(frames):
         now, name = time.time_ns(), _name(node)
+        if host.is_reloaded_by_hand(node) and any(_is_another(name, file) for file in files):
+            old.append(host.full_name(node))
+            continue
         if host.can_reload(node) and any(_may_be_another(name, file) for file in files):
             if not host.reload(node):
                 if any(_is_another(name, file) for file in files):
@@ -58,7 +62,7 @@ def reload_overwritten(sources: NodeSources, frames: Sequence[int]) -> bool:
 
 
 def _name(node: host.Node) -> _Name:
-    return host.full_name(node), str(host.value(node, "version")) if host.has_knob(node, "version") else ""
+    return host.full_name(node), host.reload_count(node)
 
 
 def _may_be_another(name: _Name, file: SeenFile) -> bool:

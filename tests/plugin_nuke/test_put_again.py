@@ -238,6 +238,55 @@ def test_the_artists_own_values_are_not_read_over(bench: ContractBench, window: 
     assert host.value(camera, "white") == 0.5, "the test's own premise"
 
 
+@pytest.mark.parametrize(("kind", "knob"), [("ReadGeo2", "file"), ("Vectorfield", "vfield_file")])
+def test_a_scene_that_was_overwritten_is_read_again(
+    kind: str, knob: str, bench: ContractBench, window: State
+) -> None:
+    """How often it was reloaded changes no picture."""
+    shot = bench.shot((1,))
+    file = shot / "scene.abc"
+    file.write_bytes(b"a table")
+    scene = host.create(kind, **{knob: file.as_posix()})
+    host.connect(scene, 0, bench.read(shot / "plate.%04d.exr", 1, 1))
+    node = bench.node_on(scene, bench.read(shot / "clean.exr", 1, 1), range_mode="custom", first=1, last=1)
+    assert press(window, bench, node) == "up to date, 1 done"
+    shown, reloads = bench.shown(node), host.value(scene, "version")
+    file.write_bytes(b"a chair")
+    assert looked_at(window, bench, node) == "stale: the sources of frame 1 changed"
+    assert press(window, bench, node) == "up to date, 1 done"
+    assert (host.value(scene, "version"), bench.shown(node)) == (reloads + 1, shown)
+    host.press(scene, "reload")
+    assert looked_at(window, bench, node).startswith("up to date")
+
+
+@pytest.mark.parametrize(
+    ("kind", "switch", "count"),
+    [("Camera3", "read_from_file", "version"), ("Camera4", "read_from_scene", "file_version")],
+)
+def test_a_camera_that_nuke_has_read_before_is_reloaded_by_hand(
+    kind: str, switch: str, count: str, bench: ContractBench, window: State
+) -> None:
+    """Nuke reads it again when the script is opened: the matte would be of the camera before."""
+    shot = bench.shot((1,))
+    file = shot / "camera.fbx"
+    file.write_bytes(b"from the left")
+    camera = host.create(kind, file=file.as_posix(), **{switch: True})
+    host.connect(camera, 0, bench.read(shot / "plate.%04d.exr", 1, 1))
+    node = bench.node_on(camera, bench.read(shot / "clean.exr", 1, 1), range_mode="custom", first=1, last=1)
+    assert press(window, bench, node) == "up to date, 1 done"
+    file.write_bytes(b"from the right")
+    assert looked_at(window, bench, node) == "stale: the sources of frame 1 changed"
+    for _ in range(2):
+        assert press(window, bench, node).startswith(f"Nuke does not reload {kind}1, and would render an older")
+    assert host.value(camera, count) == 0
+    host.press(camera, "reload")
+    assert press(window, bench, node) == "up to date, 1 done"
+    host.set_value(camera, switch, False)
+    assert press(window, bench, node) == "up to date, 1 done"
+    file.write_bytes(b"from above")
+    assert looked_at(window, bench, node).startswith("up to date")
+
+
 def unlocked(file: Path) -> None:
     file.chmod(0o600)
 

@@ -7,16 +7,17 @@ from typing import Any, Optional
 
 import nuke
 
+from ..fingerprint import COUNT_RELOADS
 from ..knob_text import all_pairs
 
 Node = nuke.Node
 # "normally invisible knobs", which WRITE_ALL adds, count too: a gizmo may hide the knob that matters.
 _CHANGED = nuke.WRITE_ALL | nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT
-_COUNTS_RELOADS = ("Read", "DeepRead", "Vectorfield")
-"""Classes whose button Reload is ``knob version [expr [value version]+1]``."""
-_ONLY_READ = (*_COUNTS_RELOADS, "OCIOFileTransform")
-"""Classes of which a reload changes nothing else. A Camera or an OCIOCDLTransform would put the file's numbers over
+_ONLY_READ = (*COUNT_RELOADS, "OCIOFileTransform")
+"""Classes of which a reload changes nothing else. A Camera or an OCIOCDLTransform may put the file's numbers over
 the artist's, a Precomp makes its nodes anew, and a gizmo does what its house has written."""
+_RELOADS = ("version", "file_version")
+"""Knobs that Reload counts up; the second one is that of Nuke's nodes for USD, such as Camera4."""
 
 _CLONES_IN_A_ROW = 16
 """As many clones upstream of a clone are looked at to tell it from another one at its place."""
@@ -183,6 +184,18 @@ def can_reload(node: Node) -> bool:
     return _reload_button(node) is not None
 
 
+def is_reloaded_by_hand(node: Node) -> bool:
+    """Whether it has a Reload that :func:`reload` is not for, and tells how often that was pressed."""
+    is_one = isinstance(node.knob("reload"), nuke.Script_Knob) and not isinstance(node, nuke.Group)
+    return is_one and not can_reload(node) and reload_count(node) is not None
+
+
+def reload_count(node: Node) -> Optional[int]:
+    """How often a node was reloaded, as far as it says so; None where it does not."""
+    found = [node.knob(name) for name in _RELOADS]
+    return next((int(knob.value()) for knob in found if isinstance(knob, nuke.Array_Knob)), None)
+
+
 def _reload_button(node: Node) -> Optional[nuke.Script_Knob]:
     """The button that has a node read its files again, and nothing else."""
     reader = _reader(node)
@@ -203,23 +216,22 @@ def _reader(node: Node) -> Node:
 def reload(node: Node) -> bool:
     """Has a node read its files again; returns whether it did. Nuke may refuse it, and in a published LiveGroup, in
     which nothing can be edited, no document says what a Reload does: there only a node that counts them tells."""
-    before, button = _reloads(node), _reload_button(node)
+    before, button = _count_of_reader(node), _reload_button(node)
     try:
         if button is not None:
             button.execute()
     except (RuntimeError, ValueError):
         return False
-    return not _is_in_published(_reader(node)) if before is None else _reloads(node) != before
+    return not _is_in_published(_reader(node)) if before is None else _count_of_reader(node) != before
 
 
 def _is_in_published(node: Node) -> bool:
     return any(isinstance(one, nuke.LiveGroup) and one.published() for one in holders(node))
 
 
-def _reloads(node: Node) -> Optional[int]:
-    """How often a node was reloaded; None where it does not say."""
-    knob = node.knob("version")
-    return int(knob.value()) if knob is not None and node.Class() in _COUNTS_RELOADS else None
+def _count_of_reader(node: Node) -> Optional[int]:
+    """A Write and a Precomp count their renders and states too, so their number says nothing of a Reload."""
+    return reload_count(node) if node.Class() in COUNT_RELOADS else None
 
 
 def keep_out_of_files(node: Node, name: str) -> None:

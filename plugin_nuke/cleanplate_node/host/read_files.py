@@ -16,6 +16,9 @@ from .script import root_evaluated
 from .texts import is_one_file_name
 from .walk import inside_of
 
+_READS_FILE = ("read_from_file", "read_from_scene", "particle_cache_read_from_file")
+"""Where such a switch is off, Nuke does not read the node's file, when the script is opened either."""
+
 
 def files_of(node: Node, knobs: str, scopes: Collection[GraphScope]) -> list[Optional[SourceFile]]:
     """The files that a node reads in each of the scopes that it is looked at with; None for one whose name at a
@@ -30,10 +33,17 @@ def _file_knobs(node: Node, knobs: str) -> list[nuke.File_Knob]:
     """The names of files that the node reads. A Write reads where it is told to, or the Precomp that it is in is
     told to read what was rendered of it."""
     names = {"file", *(name for name, _ in all_pairs(knobs))} - {"proxy", "icon"}
-    if _is_ours(node) or (is_write(node) and not (is_on(node, "reading") or shows_its_render(node.parent()))):
+    is_written = is_write(node) and not (is_on(node, "reading") or shows_its_render(node.parent()))
+    if _is_ours(node) or is_written or _is_told_not_to_read(node):
         return []
     found = [node.knob(name) for name in sorted(names)]
     return [knob for knob in found if isinstance(knob, nuke.File_Knob) and as_typed(knob)]
+
+
+def _is_told_not_to_read(node: Node) -> bool:
+    """As a Camera is whose file's values were taken over to be edited."""
+    found = [node.knob(name) for name in _READS_FILE]
+    return any(isinstance(knob, nuke.Boolean_Knob) and not (knob.value() or knob.hasExpression()) for knob in found)
 
 
 def _is_ours(node: Node) -> bool:

@@ -82,8 +82,7 @@ def _read_knobs() -> list[k.Knob]:
         k.Enumeration_Knob("localizationPolicy", "", ["fromAutoLocalizePath", "on", "onDemand", "off"]),
         k.Boolean_Knob("postage_stamp", "", True),
         # Saved with the script, and raised by every reload (NDK, DDImage/Read.h).
-        k.Array_Knob("version"),
-        k.Script_Knob("reload"),
+        *_reload_knobs(),
     ]
 
 
@@ -112,6 +111,10 @@ def _write_knobs() -> list[k.Knob]:
         k.Array_Knob("version"),
         k.Script_Knob("reload"),
     ]
+
+
+def _reload_knobs(count: str = "version") -> list[k.Knob]:
+    return [k.Array_Knob(count), k.Script_Knob("reload")]
 
 
 def _merge_knobs() -> list[k.Knob]:
@@ -185,7 +188,14 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "Reformat": lambda: [k.Format_Knob("format", "", PROJECT_FORMAT)],
     "Tracker4": lambda: [k.Table_Knob("tracks"), k.XY_Knob("translate"), k.Double_Knob("rotate")],
     "ColorLookup": lambda: [k.LookupCurves_Knob("lut")],
-    "Vectorfield": lambda: [k.File_Knob("vfield_file")],
+    "Vectorfield": lambda: [k.File_Knob("vfield_file"), *_reload_knobs()],
+    "ReadGeo2": lambda: [k.File_Knob("file"), *_reload_knobs()],
+    "Camera3": lambda: [k.File_Knob("file"), k.Boolean_Knob("read_from_file"), *_reload_knobs()],
+    "Camera4": lambda: [
+        k.File_Knob("file"),
+        k.Boolean_Knob("read_from_scene", "", True),
+        *_reload_knobs("file_version"),
+    ],
     "Text2": lambda: [k.Multiline_Eval_String_Knob("message")],
     "Precomp": _script_knobs,
     "LiveGroup": _live_knobs,
@@ -199,8 +209,8 @@ _GROUPS = ("Group", "VariableGroup", "Precomp", "LiveGroup", "House_Grade", "Hou
 """The House_Grades are gizmos of a studio."""
 _MOST_INPUTS = {
     **dict.fromkeys(("Read", "Input", "Constant"), 0),
-    **dict.fromkeys(("Grade", "Expression", "ColorLookup", "Text2"), 2),
-    **dict.fromkeys(("Copy", "Keymix"), 3),
+    **dict.fromkeys(("Grade", "Expression", "ColorLookup", "Text2", "Camera3"), 2),
+    **dict.fromkeys(("Copy", "Keymix", "Camera4"), 3),
     **dict.fromkeys(("Roto", "RotoPaint"), 5),
     "Merge2": 101,
     "Switch": 10000,
@@ -502,7 +512,7 @@ class Node:
     def _reload(self) -> None:
         if self._is_published():
             return
-        self._knobs["version"]._value += 1
+        self._knobs["file_version" if "file_version" in self._knobs else "version"]._value += 1
         state.edited()
         self._forget_pictures()
 
@@ -949,6 +959,8 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     **dict.fromkeys(
         ("Roto", "NoOp", "Reformat", "OCIOColorSpace", "Tracker4", "ColorLookup", "Vectorfield", "Text2"), _passes
     ),
+    # What is seen of a scene is no picture here: they stand where one would be rendered.
+    **dict.fromkeys(("ReadGeo2", "Camera3", "Camera4"), _passes),
     **dict.fromkeys(_GROUPS, _group),
     **dict.fromkeys(("Precomp", "LiveGroup"), _precomp),
 }
