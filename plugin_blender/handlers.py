@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -157,14 +158,14 @@ def _make_fresh(scene: Any, node: Any, frame: int) -> None:
         raise NodeError(planning.unusable_folder(plan, error)) from None
     _need_shown(node, plan)
     if plan.needs_rendering:
-        frames = _unsolved(plan, scene, frame)
+        frames, file = _unsolved(plan, scene, frame), shlex.quote(bpy.data.filepath or "FILE")
         raise NodeError(
-            f"frames {frames} are not solved, and what feeds the node can only be rendered before.",
-            "Solve them first: blender -b FILE --python solve_headless.py -- --frames RANGE",
+            f"{_not_solved(frames)}, and what feeds the node can only be rendered before.",
+            f"Solve first: blender --command cleanplate {file} --frames {frames}",
         )
     solve = solve_now(scene, node, [frame])
     if not plan.is_fresh(frame):
-        raise NodeError(f"frames {_unsolved(plan, scene, frame)} are not solved: {solve.sentence}")
+        raise NodeError(f"{_not_solved(_unsolved(plan, scene, frame))}: {solve.sentence}")
     for warning in solve.warnings:
         print(f"Cleanplate: {node.name}: frame {frame}: {warning}", file=sys.stderr, flush=True)
 
@@ -185,6 +186,10 @@ def _need_shown(node: Any, plan: SolvePlan) -> None:
 def _unsolved(plan: SolvePlan, scene: Any, frame: int) -> str:
     wanted = range(scene.frame_start, scene.frame_end + 1, scene.frame_step)
     return format_frames([each for each in {*wanted, frame} if not plan.is_fresh(each)])
+
+
+def _not_solved(frames: str) -> str:
+    return f"frame {frames} is not solved" if frames.isdecimal() else f"frames {frames} are not solved"
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
 from .matte_link.seen_files import Seen, SeenTogether
+from .matte_link.sequence import counted
 from .result_files import NAME, SentPictures, frame_of, frames_of, known_facts, known_stamp, withdrawn_content
 from .same_names import places_beyond_names
 from .sources import OF_ANOTHER_NODE, FileSource, GraphSource, Source, remedy
@@ -269,7 +270,7 @@ class SolvePlan:
         missing = {frame: found for frame in frames if (found := self.missing_input(frame))}
         if missing:
             first, more = min(missing), len(missing) - 1
-            others = f", and {more} more frames lack theirs" if more else ""
+            others = f", nor do those of {counted(more, 'more frame')}" if more else ""
             sentence = f"Frame {first}: {missing[first]} does not exist{others}."
             raise NodeError(sentence, remedy(missing[first]))
 

@@ -98,9 +98,19 @@ def state(node_id: str) -> NodeState:
     return states.setdefault(node_id, NodeState())
 
 
+_IN_A_WINDOW = {
+    "Start one with 'cleanplate serve'": "Press Start or Set Up Server",
+    "name its file with --keys or CLEANPLATE_KEYS": "name its file in the add-on's preferences",
+}
+
+
 def hint_here(hint: str) -> str:
     """What to do about an error of the server. In a window the panel *Server* has buttons for what terminals do."""
-    return hint.replace("Start one with 'cleanplate serve'", "Press Start or Set Up Server") if in_window else hint
+    if not in_window:
+        return hint
+    for command, button in _IN_A_WINDOW.items():
+        hint = hint.replace(command, button)
+    return hint
 
 
 def mark_changed() -> None:

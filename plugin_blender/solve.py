@@ -17,6 +17,7 @@ from .matte_link.diagnostics import warnings_of
 from .matte_link.errors import LinkError
 from .matte_link.job import MatteJob
 from .matte_link.job_events import FrameDone, FrameFailed, FrameProgress, JobFinished
+from .matte_link.sequence import counted
 from .plan import NodeError
 from .preferences import endpoint
 from .rendered import RenderedInputs
@@ -189,7 +190,7 @@ class Solve:
         if not self.failures:
             return ""
         first = min(self.failures)
-        more = f" ({len(self.failures) - 1} more frames failed)" if len(self.failures) > 1 else ""
+        more = f" ({counted(others, 'more frame')} failed)" if (others := len(self.failures) - 1) else ""
         return f"Frame {first}: {self.failures[first]}{more}"
 
     @property

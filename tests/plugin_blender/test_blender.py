@@ -12,7 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matte_link import client as client_module
 from matte_link.client import MatteClient
+from matte_link.endpoint import Endpoint
+from matte_link.errors import LinkError
 from matte_link.messages import Inline, Matte
 from matte_link.options import MatteOptions
 from PIL import Image as PillowImage
@@ -22,7 +25,7 @@ from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
-from plugin_blender import package
+from plugin_blender import package, runtime
 
 from .conftest import NOWHERE, Blender, every_version, make_shot, read, write
 from .environments import REPOSITORY
@@ -173,6 +176,7 @@ def test_saved_files_with_and_without_the_add_on(blender: Blender, shot: Path) -
 def test_a_render_that_cannot_be_served_ends_and_the_farm_can_solve_it(blender: Blender, shot: Path) -> None:
     outcome = blender.case("files", "make,refuse", shot, code=7)
     assert "Cleanplate Matte: frames 1-4 are not solved" in outcome.output
+    assert f"Solve first: blender --command cleanplate {shot / 'farm.blend'} --frames 1-4" in outcome.output
     assert not list((shot / "refused").glob("*")) if (shot / "refused").exists() else True
 
     script = REPOSITORY / "plugin_blender" / "solve_headless.py"
@@ -230,7 +234,8 @@ def test_a_server_that_dies_in_a_background_render_ends_it(blender: Blender, sho
         address = {"CLEANPLATE_SERVER": own.endpoint.address, "SERVER_PID": str(own.pid)}
         outcome = blender.case("files", "make,killed", shot, code=7, **address)
     # The server may be faster than its death.
-    named = next(frames for frames in ("3-4", "4") if f"frames {frames} are not solved" in outcome.output)
+    not_solved = {"3-4": "frames 3-4 are not solved", "4": "frame 4 is not solved"}
+    named = next(frames for frames, words in not_solved.items() if words in outcome.output)
     (results,) = {path.parent for path in shot.glob("cleanplate/*/*/matte.0001.exr")}
     written = sorted((shot / "killed").glob("*"))
     assert [path.name for path in written] == [f"main_{frame:04d}.exr" for frame in range(1, int(named[0]))]
@@ -252,7 +257,7 @@ def test_a_file_without_its_results_says_so(blender: Blender, shot: Path) -> Non
         plate.rename(shot / "away" / plate.name)
     facts = blender.case("files", "moved", shot).facts
     assert facts["label"] == "Cleanplate Matte (not solved)" and facts["missing"] == [1, 2, 3]
-    assert "plate.0001.exr does not exist, and 2 more frames lack theirs." in facts["message"]
+    assert "plate.0001.exr does not exist, nor do those of 2 more frames." in facts["message"]
     assert facts["outputs"] == [*OUTPUTS, "Shadow"]
 
 
@@ -299,6 +304,16 @@ def test_a_python_without_a_wheel_is_told_in_one_sentence(monkeypatch: pytest.Mo
     assert f"its zip carries no pyzmq for Python {version}" in str(told.value)
     assert "or use Blender 4.5, 5.0 or 5.2 from blender.org." in str(told.value)
     assert told.value.__cause__ is None and told.value.__suppress_context__
+
+
+def test_what_to_do_about_a_server_is_said_in_the_words_of_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    with MatteClient(Endpoint(address=NOWHERE)) as client, pytest.raises(LinkError) as away:
+        client.ping(0.05)
+    hints = (away.value.hint, client_module._KEY_HINT)
+    assert tuple(map(runtime.hint_here, hints)) == hints
+    monkeypatch.setattr(runtime, "in_window", True)
+    assert runtime.hint_here(hints[0]) == "Press Start or Set Up Server, or correct the address."
+    assert runtime.hint_here(hints[1]).endswith(", and name its file in the add-on's preferences.")
 
 
 def test_zips_are_the_same_every_time(zips: dict[str, Path], tmp_path: Path) -> None:
