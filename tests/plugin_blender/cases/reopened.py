@@ -40,7 +40,7 @@ def case(folder: str) -> dict[str, Any]:
     layers = tree.nodes.new("CompositorNodeRLayers")
     tree.links.new(layers.outputs["Image"], node.inputs["Plate"])
     objects = every_kind_of_object(scene)
-    scene.render.engine, scene.cycles.samples = "CYCLES", 1
+    stage.quick_cycles(scene)
     rendered = saved_and_opened(place / "scene.blend")
     # Settings that a version keeps for older ones, too.
     scene, tree, node = found()

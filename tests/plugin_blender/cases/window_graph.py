@@ -105,8 +105,7 @@ def grouped(scene: Any, tree: Any, node: Any, editor: Any) -> Iterator[None]:
 
 def render_layers(scene: Any, tree: Any, node: Any, editor: Any) -> Iterator[None]:
     """The plate comes out of the 3D scene, which is seen in another area meanwhile."""
-    scene.render.engine = "CYCLES"
-    scene.cycles.samples = 1
+    stage.quick_cycles(scene)
     layers = tree.nodes.new("CompositorNodeRLayers")
     (outer,) = [each for each in tree.nodes if each.bl_idname == "CompositorNodeGroup"]
     tree.links.new(layers.outputs["Image"], outer.inputs[0])
