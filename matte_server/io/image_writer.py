@@ -60,17 +60,22 @@ def write_image(
     form: ExrFormat | None = None,
     layers: Mapping[str, Image] | None = None,
     name: str = "",
+    replaces: bool = True,
 ) -> None:
     """Writes ``image`` in the format of the path's suffix: the whole file or none. Creates the folder. ``layers``
     are for EXR, as in :func:`encode_exr`.
 
     Values are stored as given: floats in EXR; in other formats integers of 0 to 1, 8 bit in JPEG and 16 bit
     elsewhere. Those hold the display window, black and transparent beyond the data window. Raises
-    ``MatteError("cannot_write", ...)``, which calls the file ``name`` where that is not its path.
+    ``MatteError("cannot_write", ...)``, which calls the file ``name`` where that is not its path, and
+    ``FileExistsError`` where a file is there by then that it may not replace.
     """
+    data = _encoded(path.suffix.lower(), image, layers or {}, form or ExrFormat())
     try:
-        write_atomically(str(path), _encoded(path.suffix.lower(), image, layers or {}, form or ExrFormat()))
+        write_atomically(str(path), data, replaces)
     except OSError as error:
+        if isinstance(error, FileExistsError) and not replaces:
+            raise
         raise MatteError("cannot_write", f"{name or path} cannot be written: {error.strerror or error}.") from None
 
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import av
 import numpy as np
+from matte_link.files import put_in_place
 
 from ..core.image import Float32, Image
 from ..errors import MatteError
@@ -60,12 +61,16 @@ class VideoWriter:
     """Writes a video under a temporary name, which :meth:`close` renames when the video is complete.
 
     Use it as a context manager: an exception inside removes the temporary file. Raises ``MatteError`` with the
-    codes cannot_write, no_encoder, bad_output.
+    codes cannot_write, no_encoder, bad_output, and ``FileExistsError`` at its end where a file is there by then
+    that it may not replace.
     """
 
     @libraries_silenced()
-    def __init__(self, path: Path, settings: MovieSettings, form: MovieFormat | None = None) -> None:
+    def __init__(
+        self, path: Path, settings: MovieSettings, form: MovieFormat | None = None, replaces: bool = True
+    ) -> None:
         self.path = path
+        self._replaces = replaces
         self._settings = settings
         self._form = form or (PRORES_4444 if path.suffix.lower() == ".mov" else H264)
         layout = layout_of(self._form.pixel_format)
@@ -187,9 +192,11 @@ class VideoWriter:
             self._hold()
             self._container.close()
             self._settle()
-            self._temporary.replace(self.path)
+            put_in_place(self._temporary, self.path, self._replaces)
         except (av.FFmpegError, OSError) as error:
             self.abandon()
+            if isinstance(error, FileExistsError) and not self._replaces:
+                raise
             raise self._cannot(error) from None
 
     def _hold(self) -> None:

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from queue import SimpleQueue
 
 from matte_link.client import MatteClient
@@ -30,6 +30,7 @@ from ..errors import MatteError
 from ..io import exr
 from .frame_partition import FramePartition
 from .inputs import ShotInputs
+from .kept_files import SETTINGS, make_unless_kept, may_keep
 from .leftovers import Leftovers
 from .movie_size import MovieSize
 from .outputs import comp_stamp, pass_stamp, write_comp, write_matte, write_movies, write_pass
@@ -222,7 +223,7 @@ class _ShotRun:
 
     def _prepared_or_skipped(self, frame: ShotFrame) -> PreparedFrame | FrameReport:
         prepared = self._requests.prepare(frame)
-        if not self._may_keep(frame.output, prepared.stamp, "other inputs or settings"):
+        if not may_keep(frame.output, prepared.stamp, self._shot.overwrite, SETTINGS):
             return prepared
         diagnostics = exr.read_diagnostics(frame.output)
         self._write_others(prepared, diagnostics)
@@ -264,9 +265,8 @@ class _ShotRun:
         if isinstance(answer, Failure):
             return _failed(frame, answer.code, f"{answer.message} {answer.hint}".rstrip())
         try:
-            # Another run may have written it meanwhile.
-            if not self._may_keep(frame.output, sent.prepared.stamp, "other inputs or settings"):
-                write_matte(frame, answer.data, sent.prepared.stamp, self._pictures)
+            write = partial(write_matte, frame, answer.data, sent.prepared.stamp, self._pictures)
+            make_unless_kept(frame.output, sent.prepared.stamp, self._shot.overwrite, write, SETTINGS)
             warnings = self._write_others(sent.prepared, answer.diagnostics)
         except MatteError as error:
             return _failed(frame, error.code, str(error))
@@ -287,14 +287,9 @@ class _ShotRun:
         warnings = self._write_comp(prepared, diagnostics)
         for name, path in prepared.frame.passes.items():
             stamp = pass_stamp(prepared.stamp, name)
-            if not self._may_keep(path, stamp):
-                write_pass(prepared.frame, name, stamp, self._shot.options)
+            write = partial(write_pass, prepared.frame, name, stamp, self._shot.options)
+            make_unless_kept(path, stamp, self._shot.overwrite, write)
         return warnings
-
-    def _may_keep(self, path: Path, stamp: str, other: str = "something else") -> bool:
-        """Whether a file is there, made from what ``stamp`` names. Raises ``MatteError("exists", ...)`` where it
-        was made from something else, which ``other`` names."""
-        return path.exists() and not self._shot.overwrite and _is_finished(path, stamp, other)
 
     def _write_comp(self, prepared: PreparedFrame, diagnostics: Mapping[str, object]) -> tuple[str, ...]:
         """Writes the frame's comp, if it has one, unless it is there, made from this matte and background."""
@@ -302,9 +297,8 @@ class _ShotRun:
         if frame.comp is None or frame.background is None:
             return ()
         stamp = comp_stamp(frame, prepared.stamp, self._pictures)
-        if self._may_keep(frame.comp, stamp):
-            return ()
-        return write_comp(frame, stamp, str(diagnostics.get("colourspace", "")), self._pictures)
+        write = partial(write_comp, frame, stamp, str(diagnostics.get("colourspace", "")), self._pictures)
+        return make_unless_kept(frame.comp, stamp, self._shot.overwrite, write) or ()
 
     def _end(self, report: FrameReport) -> None:
         self._order.close(report.frame)
@@ -317,18 +311,6 @@ def _check_failure(answer: Answer) -> None:
     """Raises :class:`_AllFramesFail` where a frame failed for a reason that all frames share."""
     if isinstance(answer, Failure) and answer.code in ALL_FRAMES_FAIL:
         raise _AllFramesFail(answer.code, answer.message, answer.hint)
-
-
-def _is_finished(path: Path, stamp: str, other: str) -> bool:
-    """Whether a file that exists is the whole result of ``stamp``. False where it is part of that result, as a full
-    disk or a crash of the machine leaves it: it is then made again. Raises ``MatteError("exists", ...)`` where it
-    was made from something else, which ``other`` names."""
-    is_empty = path.stat().st_size == 0
-    found = exr.read_stamp(path)
-    if not is_empty and found != stamp:
-        why = f"was made from {other}" if found else "is no result of Cleanplate, or is damaged"
-        raise MatteError("exists", f"{path} exists and {why}; use --overwrite to replace it.")
-    return not is_empty and exr.is_whole(path)
 
 
 def _failed(frame: ShotFrame, code: str, message: str) -> FrameReport:

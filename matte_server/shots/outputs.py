@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from matte_link.files import write_atomically
@@ -24,10 +25,11 @@ from ..core.image import (
 from ..errors import MatteError
 from ..io import exr
 from ..io.colour import from_scene_linear, to_scene_linear
-from ..io.media import comment_of, is_video
+from ..io.media import is_video
 from ..io.video_writer import MovieSettings, VideoWriter
 from .comp import comp_over
 from .inputs import ShotInputs, screen_space
+from .kept_files import make_unless_kept
 from .passes import pass_of
 from .reports import MovieReport, ResultStatus
 from .shot import Shot, ShotFrame
@@ -36,17 +38,17 @@ SCREEN = "Gamma 2.4 Rec.709 - Texture"
 _DEFAULT_RATE = Fraction(24)
 
 
-def write_matte(frame: ShotFrame, data: Blob, stamp: str, pictures: ShotInputs) -> None:
+def write_matte(frame: ShotFrame, data: Blob, stamp: str, pictures: ShotInputs, replaces: bool = True) -> None:
     """Writes a result under its final name: an EXR as the server sent it, another format converted from it. Raises
     ``OSError`` and ``MatteError``."""
     if frame.output.suffix.lower() == ".exr":
-        write_atomically(str(frame.output), data)
+        write_atomically(str(frame.output), data, replaces)
         return
     stored = exr.read_image(bytes(data), name=frame.output.name)
     image = pictures.for_screen(stored)
     if stored.premultiplied and frame.output.suffix.lower() != ".png":
         image = multiplied_by_alpha(image)
-    exr.write_image(frame.output, _stamped(image, stamp))
+    exr.write_image(frame.output, _stamped(image, stamp), replaces=replaces)
 
 
 def _stamped(image: Image, stamp: str) -> Image:
@@ -88,13 +90,13 @@ def comp_of(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
     return replace(comp, warnings=with_roles([("background", background.file_warnings())]))
 
 
-def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: ShotInputs) -> tuple[str, ...]:
+def write_comp(frame: ShotFrame, stamp: str, space: str, pictures: ShotInputs, replaces: bool) -> tuple[str, ...]:
     """Writes the comp: a scene-linear EXR, or sRGB in any other format. Returns the warnings on its background."""
     assert frame.comp is not None
     result = _stamped(comp_of(frame, space, pictures), stamp)
     if frame.comp.suffix.lower() != ".exr":
         result = from_scene_linear(result, "srgb")
-    exr.write_image(frame.comp, result)
+    exr.write_image(frame.comp, result, replaces=replaces)
     return result.warnings
 
 
@@ -103,14 +105,14 @@ def pass_stamp(stamp: str, name: str) -> str:
     return _combined([stamp, name])
 
 
-def write_pass(frame: ShotFrame, name: str, stamp: str, options: MatteOptions) -> None:
+def write_pass(frame: ShotFrame, name: str, stamp: str, options: MatteOptions, replaces: bool = True) -> None:
     """Writes one pass of a finished result, stored as that is."""
     image = pass_of(frame.output, name)
     if frame.output.suffix.lower() != ".exr":
         # Not every colourspace has a tag in these formats.
         image = replace(image, colourspace=screen_space(options))
     form = exr.ExrFormat(bit_depth=options.bit_depth, compression=options.compression)
-    exr.write_image(frame.passes[name], _stamped(image, stamp), form)
+    exr.write_image(frame.passes[name], _stamped(image, stamp), form, replaces=replaces)
 
 
 # -- videos
@@ -129,26 +131,15 @@ def write_movies(shot: Shot, pictures: ShotInputs, on_movie: Callable[[str], Non
 def _write_movie(shot: Shot, kind: str, path: Path, pictures: ShotInputs) -> MovieReport:
     try:
         stamp = _movie_stamp(shot, kind, pictures)
-        if not shot.overwrite and _is_written(path, stamp):
-            return MovieReport(path=str(path), status=ResultStatus.SKIPPED)
-        warnings = _encode(shot, kind, path, stamp, pictures)
+        encode = partial(_encode, shot, kind, path, stamp, pictures)
+        warnings = make_unless_kept(path, stamp, shot.overwrite, encode)
     except MatteError as error:
         return _failed(path, error.code, str(error))
     except OSError as error:
         return _failed(path, "cannot_write", f"{path} cannot be written: {error.strerror}.")
+    if warnings is None:
+        return MovieReport(path=str(path), status=ResultStatus.SKIPPED)
     return MovieReport(path=str(path), status=ResultStatus.DONE, message=" ".join(warnings))
-
-
-def _is_written(path: Path, stamp: str) -> bool:
-    """Whether a video is there, made from what ``stamp`` names. Raises ``MatteError("exists", ...)`` where it was
-    made from something else."""
-    if not path.exists() or not path.stat().st_size:
-        return False
-    if comment_of(path) != stamp:
-        raise MatteError(
-            "exists", f"{path} exists and was made from something else; use --overwrite to replace it."
-        )
-    return True
 
 
 def _failed(path: Path, code: str, message: str) -> MovieReport:
@@ -162,7 +153,7 @@ def _movie_stamp(shot: Shot, kind: str, pictures: ShotInputs) -> str:
     return f"cleanplate {kind} {_combined(stamps)}"
 
 
-def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs) -> Iterable[str]:
+def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs, replaces: bool) -> Iterable[str]:
     """Writes a video. Returns the warnings on its backgrounds, each once."""
     warnings: dict[str, None] = {}
     writer: VideoWriter | None = None
@@ -177,12 +168,10 @@ def _encode(shot: Shot, kind: str, path: Path, stamp: str, pictures: ShotInputs)
                 image = comp_of(frame, space, pictures)
             warnings.update(dict.fromkeys(image.warnings if kind == "comp" else ()))
             if writer is None:
-                writer = stack.enter_context(VideoWriter(path, _settings(frame, image, stamp, start, pictures)))
+                settings = _settings(frame, image, stamp, start, pictures)
+                writer = stack.enter_context(VideoWriter(path, settings, replaces=replaces))
             at = _shown_at(frame, pictures)
             writer.write(on_screen(image), None if at is None or start is None else at - start)
-        if not shot.overwrite:
-            # Another run may have written it meanwhile.
-            _is_written(path, stamp)
     return warnings
 
 

@@ -183,6 +183,7 @@ class MatteClient:
                     raise self._silence(timeout_s)
                 deadline = time.monotonic() + timeout_s
             self._pump(min(_POLL_S, remaining_s))
+            deadline += self._unseen_s()
 
     def _silence(self, seconds: float) -> Union[UnavailableError, TimeoutError]:
         if self._connection.is_up:
@@ -323,9 +324,7 @@ class MatteClient:
         return self._requests.ids
 
     def _check_alive(self, now: float) -> None:
-        # While nobody looked (Ctrl-Z, a machine that slept, a busy caller), nothing could be heard.
-        unseen_s = now - self._looked_at
-        self._heard_at = min(now, self._heard_at + max(0.0, unseen_s - _UNSEEN_S))
+        self._heard_at = min(now, self._heard_at + self._unseen_s())
         self._looked_at = now
         if now - self._heard_at > _PING_AFTER_S and self._connection.is_moving():
             self._heard_at = now
@@ -337,8 +336,14 @@ class MatteClient:
             self._is_pinged = True
             self._connection.send(Ping(new_id()))
 
+    def _unseen_s(self) -> float:
+        """For how long nobody looked at the socket (Ctrl-Z, a machine that slept, a busy caller), so that nothing
+        could be heard, but for the second that is silence."""
+        return max(0.0, time.monotonic() - self._looked_at - _UNSEEN_S)
+
     def _pump(self, timeout_s: float) -> None:
         """Waits for the socket once and takes in what it brings."""
+        until = time.monotonic() + timeout_s
         came_up = self._connection.wait(timeout_s)
         if came_up or not self._connection.is_up:
             # At once: how long a server is away says nothing of the link.
@@ -350,7 +355,8 @@ class MatteClient:
             self._heard_at = time.monotonic()
             self._is_pinged = False
             self._deliver(message)
-        self._looked_at = time.monotonic()
+        # A wait that took longer than it was to, as one in which Ctrl-Z was pressed, saw nothing in the rest of it.
+        self._looked_at = min(time.monotonic(), until)
         self._speed.looked()
 
     def _deliver(self, message: Message) -> None:

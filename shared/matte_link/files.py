@@ -15,21 +15,31 @@ from .plain_text import printable_name
 _SMALL = 1 << 20
 
 
-def write_atomically(path: str, data: Blob) -> None:
+def write_atomically(path: str, data: Blob, replaces: bool = True) -> None:
     """Writes ``data`` under a temporary name in the same folder, then renames it to ``path``.
 
     Creates the folder if it is missing. The bytes are on the disk before the name is: a crash or a full disk leaves
-    the older file at ``path`` or the whole new one. Raises ``OSError``, and then leaves no temporary file behind.
+    the older file at ``path`` or the whole new one. Raises ``OSError``, and then leaves no temporary file behind:
+    ``FileExistsError`` where a file is there by then that it may not replace.
     """
     try:
-        _write_and_rename(Path(path), data)
+        _write_and_rename(Path(path), data, replaces)
     except FileNotFoundError:
         # Another run takes the temporary file of one that was paused for long (Ctrl-Z) for a killed one's, and
         # removes it; or somebody has removed the folder.
-        _write_and_rename(Path(path), data)
+        _write_and_rename(Path(path), data, replaces)
 
 
-def _write_and_rename(target: Path, data: Blob) -> None:
+def put_in_place(temporary: Path, target: Path, replaces: bool) -> None:
+    """Gives a file that is complete its final name. Raises ``OSError``."""
+    # Looked at last, since to write and sync a picture can take seconds. Not by a hard link, which would leave no
+    # such moment: file servers may have none, and who watches a folder for files that are renamed would miss it.
+    if not replaces and target.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    os.replace(temporary, target)  # noqa: PTH105 - Path.replace hides which of the two names failed
+
+
+def _write_and_rename(target: Path, data: Blob, replaces: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -38,7 +48,7 @@ def _write_and_rename(target: Path, data: Blob) -> None:
             file.flush()
             os.fsync(file.fileno())
         _check_size(temporary, data)
-        os.replace(temporary, target)  # noqa: PTH105 - Path.replace hides which of the two names failed
+        put_in_place(temporary, target, replaces)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -24,6 +25,7 @@ from matte_link.messages import (
     Message,
     Neighbour,
     Ping,
+    Pong,
     Store,
     digest_of,
 )
@@ -380,6 +382,33 @@ def test_a_client_that_did_not_look_for_longer_than_its_patience_finds_the_answe
                 assert isinstance(client.receive(5.0), MatteReply)
         time.sleep(2.0)
         assert isinstance(client.receive(5.0), MatteReply)
+
+
+def test_a_client_that_was_stopped_while_it_waited_goes_on_waiting(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is nearly always when Ctrl-Z is pressed: it woke, found nothing yet, and gave the server up."""
+    monkeypatch.setattr("matte_link.client._UNSEEN_S", 0.1)
+    with MatteClient(make_server().endpoint, patience_s=0.8) as client:
+        client.ping()
+        wait, received = client._connection.wait, client._connection.received
+        stops: list[float] = []
+
+        def stopped(timeout_s: float) -> bool:
+            if not stops:
+                return wait(timeout_s)
+            time.sleep(stops.pop())
+            monkeypatch.setattr(client._connection, "received", nothing_yet)
+            return False
+
+        def nothing_yet() -> Iterator[Message]:
+            monkeypatch.setattr(client._connection, "received", received)
+            return iter(())
+
+        monkeypatch.setattr(client._connection, "wait", stopped)
+        for ask in (lambda: client.ping(0.8), lambda: client.matte(request())):
+            stops.append(1.2)
+            assert isinstance(ask(), (Pong, MatteReply)) and not stops
 
 
 def test_a_client_that_looks_rarely_still_finds_out_that_a_server_is_silent(make_server: MakeServer) -> None:
