@@ -90,36 +90,48 @@ def vote_clean_plate(frames: Sequence[Float32], seen: Sequence[Mask]) -> VotedPl
         samples = np.stack([np.asarray(frame[band]) for frame in frames])
         visible = np.stack([np.asarray(mask[band]) for mask in seen])
         colour[band], support[band], evidence[band] = _vote(samples, visible, grain)
-    if evidence.mean() < 1.0 - _FEW and _nothing_moves(frames, seen):
+    if evidence.mean() < 1.0 - _FEW and not _moving_cells(frames, seen).any():
         return average_clean_plate(frames, seen)
     return VotedPlate(colour=colour, support=support, evidence=evidence, noise=grain.relative)
 
 
 def average_clean_plate(frames: Sequence[Float32], seen: Sequence[Mask]) -> VotedPlate:
     """The mean of aligned frames that have nothing to vote about, or are too few for it. All that any of them shows
-    counts as evidence; the noise of a single frame is not known (NaN)."""
+    counts as evidence, but for places where two of them show different things: somebody is in one of them. The
+    noise of a single frame is not known (NaN)."""
     weights = np.stack([np.asarray(mask, np.float32) for mask in seen])[..., None]
     total = weights.sum(axis=0)
     colour = sum(np.asarray(frame) * weight for frame, weight in zip(frames, weights, strict=True))
+    grain = _grain(frames, seen) if len(frames) > 1 else None
+    evidence = total[..., 0] > 0
     return VotedPlate(
         colour=np.asarray(colour / np.maximum(total, 1.0), np.float32),
         support=np.asarray(total[..., 0] / len(frames), np.float32),
-        evidence=total[..., 0] > 0,
-        noise=_grain(frames, seen).relative if len(frames) > 1 else float("nan"),
+        evidence=evidence & ~_areas(_moving_cells(frames, seen, grain), evidence.shape),
+        noise=grain.relative if grain else float("nan"),
     )
 
 
-def _nothing_moves(frames: Sequence[Float32], seen: Sequence[Mask]) -> bool:
-    """Whether all frames show the same set and nobody in it, wherever both show anything."""
+def _moving_cells(frames: Sequence[Float32], seen: Sequence[Mask], grain: _Grain | None = None) -> Mask:
+    """The cells in which a frame shows other light than the first, where both show anything; what ``grain`` leaves
+    of itself in the mean of a cell is allowed beside ``_SAME``."""
     first, whole = _cells(frames[0], seen[0])
     dark = 0.05 * float(np.median(first[whole])) if whole.any() else 0.0
+    moving = np.zeros(whole.shape, bool)
     for frame, mask in zip(frames[1:], seen[1:], strict=True):
         cells, visible = _cells(frame, mask)
         lit = (np.abs(first) + np.abs(cells)).mean(-1) / 2 + max(dark, 1e-5)
-        apart = np.where(visible & whole, np.abs(cells - first).mean(-1) / lit, 0.0)
-        if float(apart.max()) > _SAME:
-            return False
-    return True
+        left = 0.0 if grain is None else 2.0 * grain.tolerance(lit) / (_CELL * lit)
+        moving |= visible & whole & (np.abs(cells - first).mean(-1) / lit > _SAME + left)
+    return moving
+
+
+def _areas(cells: Mask, shape: tuple[int, ...]) -> Mask:
+    """The pixels of cells and of those beside them, height x width; a line of single cells is an edge of the set
+    that alignment did not bring wholly together."""
+    opened = cv2.morphologyEx(cells.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    grown = cv2.dilate(opened, np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.resize(grown, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST) > 0)
 
 
 def _cells(frame: Float32, mask: Mask) -> tuple[Float32, Mask]:

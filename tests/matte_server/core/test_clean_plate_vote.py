@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -89,17 +90,46 @@ def test_no_grain_is_measured_where_no_two_frames_see_the_same() -> None:
 
 
 def test_one_or_two_frames_are_averaged_where_they_see() -> None:
-    first, second = np.full((*SIZE, 3), 0.2, np.float32), np.full((*SIZE, 3), 0.6, np.float32)
+    first, second = np.full((*SIZE, 3), 0.2, np.float32), np.full((*SIZE, 3), 0.21, np.float32)
     left, all_of_it = np.zeros(SIZE, bool), np.ones(SIZE, bool)
     left[:, :8] = True
     found = average_clean_plate([first, second], [left, all_of_it])
-    assert found.colour[0, 0] == pytest.approx([0.4] * 3) and found.colour[0, 15] == pytest.approx([0.6] * 3)
+    assert found.colour[0, 0] == pytest.approx([0.205] * 3) and found.colour[0, 15] == pytest.approx([0.21] * 3)
     assert (found.support[0, 0], found.support[0, 15]) == (1.0, 0.5) and found.evidence.all()
     # The difference of two such frames, as of grain: capped at what no camera exceeds.
     assert found.noise > 0
     alone = average_clean_plate([first], [left])
     assert np.isnan(alone.noise) and np.array_equal(alone.evidence, left)
     assert alone.colour[0, 0] == pytest.approx([0.2] * 3) and not alone.colour[0, 15].any()
+
+
+def two_takes(grain: float) -> tuple[list[Float32], list[np.ndarray]]:
+    """Two frames of a room with a window and grain, the second most of a pixel aside: the window's edge differs by
+    a fifth of its light in the cells that it crosses."""
+    random = np.random.default_rng(5)
+    scene = room(120, 160)
+    scene[18:62, 102:140] = 8.0
+    aside = np.array([[1, 0, 0.7], [0, 1, -0.7]])
+    moved = cv2.warpAffine(scene, aside, (160, 120), borderMode=cv2.BORDER_REPLICATE)
+    takes = [np.asarray(each + random.normal(0, grain, scene.shape), np.float32) for each in (scene, moved)]
+    return takes, [np.ones((120, 160), np.bool_)] * 2
+
+
+@pytest.mark.parametrize("grain", [0.0, 0.01, 0.1])
+def test_two_empty_frames_have_evidence_everywhere(grain: float) -> None:
+    assert average_clean_plate(*two_takes(grain)).evidence.all()
+
+
+def test_where_two_frames_show_different_things_there_is_no_evidence() -> None:
+    """The mean of two frames with somebody in them showed her twice, half transparent, and was said to have
+    evidence in every pixel. It is told in the cells of 6 pixels that she is in, and one more around them."""
+    frames, seen = two_takes(0.01)
+    frames[0][40:100, 20:50] = 0.9
+    found = average_clean_plate(frames, seen)
+    assert not found.evidence[42:96, 24:48].any()
+    near = np.zeros((120, 160), bool)
+    near[40 - 18 : 100 + 18, 20 - 18 : 50 + 18] = True
+    assert found.evidence[~near].all()
 
 
 def noisy(sigma: float, count: int = 9, lag: int = 1) -> list[Float32]:
