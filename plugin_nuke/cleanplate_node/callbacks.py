@@ -192,7 +192,7 @@ def on_create() -> None:
 @_event
 def on_load() -> None:
     """A script was opened: updates the status of its nodes, and shows results that were moved with the script."""
-    _run().arrivals.forget_all()
+    _run().arrivals.note_opened(_run().ours())
     for node in _run().ours():
         _run().look_again(node, is_new=True)
 

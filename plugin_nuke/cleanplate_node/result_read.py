@@ -67,21 +67,32 @@ def follow_settings(node: host.Node, sources: NodeSources) -> None:
     """Where there are results of the node's present settings and it shows others, such as after an undo, it shows
     those of its settings. Where the folder that it shows is gone, since the script was moved with its results, it
     shows them in its own folder. Raises ``LinkError``."""
-    shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    shown = shown_results(node)
     key = sources.settings_key(options_of(node))
     if not shown:
         return
-    folder_of_node, keys = shown.rpartition("/")[0], [key]
     if not Path(shown).is_dir():
-        cache = results_folder(node)
-        folder_of_node, keys = f"{cache}/{node_id(node)}", [key, range_plan.key_of(shown)]
-    elif range_plan.key_of(shown) == key:
-        return
-    for folder in (generations.newest(f"{folder_of_node}/{one}") for one in keys):
+        _show_first(node, f"{results_folder(node)}/{node_id(node)}", [key, range_plan.key_of(shown)])
+    elif range_plan.key_of(shown) != key:
+        _show_first(node, shown.rpartition("/")[0], [key])
+
+
+def show_own(node: host.Node, sources: NodeSources) -> bool:
+    """Shows the results of a node's present settings that lie in its own folder; False where there are none. Raises
+    ``LinkError``."""
+    has_folder = bool(host.script_path())  # which lies beside the script
+    key = sources.settings_key(options_of(node))
+    return has_folder and _show_first(node, f"{results_folder(node)}/{node_id(node)}", [key])
+
+
+def _show_first(node: host.Node, folder_of_node: str, keys: Sequence[str]) -> bool:
+    """Shows the results of the first of some settings keys that has any."""
+    for folder in (generations.newest(f"{folder_of_node}/{key}") for key in keys):
         frames = [record.frame for record in manifest.read_all(folder) if not record.code]
         if frames:
             show_results(node, folder, frames)
-            return
+            return True
+    return False
 
 
 def _range_knobs(node: host.Node) -> tuple[host.Node, tuple[str, ...]]:

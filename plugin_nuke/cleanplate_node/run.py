@@ -183,6 +183,7 @@ def clear(node: host.Node) -> Cleared:
     for key, names in sessions.shown_elsewhere(folder).items():
         users[key] = (*users.get(key, ()), *names)
     shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    arrivals.cleared(node)
     show_nothing(node)  # first, since Windows deletes no file that Nuke holds open
     try:
         count = manifest.clear(folder, users)

@@ -334,6 +334,77 @@ def test_a_node_of_a_toolset_shows_no_matte_of_another_shot(
     bench.output(came, 1)
 
 
+def pasted_before(toolset: str, *feeds: nuke.Node | None) -> nuke.Node:
+    host.select_nothing()
+    came = nuke.nodePaste(toolset)
+    assert came is not None
+    for index, feed in enumerate(feeds):
+        host.connect(came, index, feed)
+    return came
+
+
+def test_a_node_that_was_cut_finds_its_results_again(bench: ContractBench, window: State) -> None:
+    """Pasted while it was stale, it shows nothing, until its settings are those of the results."""
+    node = bench.node(bench.shot(FRAMES), 1, 3)
+    src, clean, first = node.input(0), node.input(1), bench.shown(node)
+    assert press(window, bench, node) == "up to date, 3 done"
+    made = bench.shown(node)
+    host.set_value(node, "erode", 1.0)
+    toolset = as_toolset(bench, node)
+    nuke.delete(node)
+    came = pasted_before(toolset, src, clean)
+    until(window, lambda: bench.shown(came) == first)
+    host.set_value(came, "erode", 0.0)
+    until(window, bench.says(came, "up to date"))
+    assert bench.shown(came) == made
+    bench.expect_matte(bench.output(came, 2), 2)
+    host.set_value(came, "erode", 1.0)
+    until(window, bench.says(came, "stale"))
+    assert bench.shown(came) == made
+
+
+def test_a_node_that_was_first_connected_to_another_plate_finds_its_results(
+    bench: ContractBench, window: State
+) -> None:
+    node = bench.node(bench.shot(FRAMES), 1, 3)
+    press(window, bench, node)
+    src, clean, made = node.input(0), node.input(1), bench.shown(node)
+    toolset = as_toolset(bench, node)
+    nuke.delete(node)
+    another = bench.read(bench.shot(FRAMES, "another") / "plate.%04d.exr", 1, 3)
+    came = pasted_before(toolset, another, clean)
+    until(window, lambda: "matte.%V" not in bench.shown(came))
+    host.connect(came, 0, src)
+    until(window, bench.says(came, "up to date"))
+    assert bench.shown(came) == made
+
+
+def test_what_was_cleared_stays_cleared(bench: ContractBench, window: State) -> None:
+    """A copy shows the results yet, so they are on disk."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    copied(bench, node)
+    window.answers.append(True)
+    host.press(node, "clear_cache")
+    freshness.look_again(node)
+    assert bench.status(node) == "not processed" and "matte.%V" not in bench.shown(node)
+
+
+@pytest.mark.parametrize("has_window", [True, False])
+def test_after_a_crash_an_unsaved_script_shows_what_was_made(
+    has_window: bool, bench: ContractBench, window: State
+) -> None:
+    """A farm renders what was saved."""
+    node = bench.node(bench.shot(FRAMES), 1, 3)
+    script = bench.save()
+    press(window, bench, node)
+    made = bench.shown(node)
+    window.gui = has_window
+    host.open_script(script.as_posix())
+    again = host.find("Cleanplate_Matte1")
+    assert again is not None and (bench.shown(again) == made) == has_window
+
+
 def test_a_copy_with_settings_that_the_original_had_shows_those(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot(FRAMES), 1, 3)
     press(window, bench, node)

@@ -133,7 +133,7 @@ def test_a_nuke_that_is_gone_keeps_nothing(how: str, script: Path, start: Start)
 
 @pytest.mark.parametrize("what", ["record", "switch"])
 def test_a_crash_between_a_result_and_its_use(what: str, bench: ContractBench, script: Path, start: Start) -> None:
-    """The next Nuke takes what was finished, and makes the rest; the script on disk is what it was."""
+    """The next Nuke shows what was finished, and makes the rest; the script on disk is what it was."""
     before = script.read_bytes()
     one = start()
     one.ask("open", script.as_posix())
@@ -145,7 +145,7 @@ def test_a_crash_between_a_result_and_its_use(what: str, bench: ContractBench, s
     recorded = [record.frame for record in manifest.read_all(folder.as_posix())]
     assert made and recorded
     other = start()
-    assert other.ask("open", script.as_posix()) == "not processed"
+    assert other.ask("open", script.as_posix()) == "up to date"
     assert other.ask("press", "process_range") == f"up to date, {3 - len(recorded)} done"
     assert other.ask("files") == [str(folder / f"matte.main.{frame:04d}.exr") for frame in FRAMES]
     for frame in recorded:
