@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from matte_link.sequence import FramePattern, counted
 
+from ..core.image import Image, divided_by_alpha
 from ..errors import MatteError
 from . import scores
 
@@ -43,22 +44,30 @@ class EvaluatedMatte:
     foreground: scores.Floats | None = None
 
 
-def read_matte(path: Path) -> EvaluatedMatte:
-    """Reads a picture's alpha: the channel A, or red where there is no A. An EXR with alpha also gives the
-    foreground. Raises ``MatteError``, with the code not_finite where alpha has NaN or infinity."""
-    from ..io.exr import read_image  # here, because training measures on machines without OpenImageIO
+def read_pair(result: Path, truth: Path) -> tuple[EvaluatedMatte, EvaluatedMatte]:
+    """A result and its truth on the same pixels: those of their data windows, or of the display windows where the
+    data windows differ. Alpha is the channel A, or red where there is no A; a picture with alpha also gives the
+    foreground. Raises ``MatteError``: not_finite where alpha has NaN or infinity, and the codes of reading."""
+    from ..io.exr import in_display_window, read_image  # here, as training measures where OpenImageIO is missing
 
-    image = read_image(path)
+    images = [read_image(path) for path in (result, truth)]
+    if images[0].data_window != images[1].data_window:
+        images = [in_display_window(image) for image in images]
+    return _matte(images[0], result), _matte(images[1], truth)
+
+
+def _matte(image: Image, path: Path) -> EvaluatedMatte:
+    from ..io.colour import to_scene_linear
+
     has_alpha = image.pixels.shape[2] > 3
     alpha = np.ascontiguousarray(image.pixels[..., 3 if has_alpha else 0])
     if odd := int(np.count_nonzero(~np.isfinite(alpha))):
         raise MatteError("not_finite", f"{path} has {counted(odd, 'NaN or infinite value')} in its alpha.")
     if not has_alpha:
         return EvaluatedMatte(alpha=alpha)
-    rgb = image.pixels[..., :3]
-    if image.premultiplied and path.suffix.lower() == ".exr":
-        rgb = (rgb / np.maximum(alpha, 1e-6)[..., None]).astype(np.float32)
-    return EvaluatedMatte(alpha=alpha, foreground=np.ascontiguousarray(rgb))
+    light = to_scene_linear(image, image.colourspace)
+    straight = divided_by_alpha(light) if image.premultiplied else light
+    return EvaluatedMatte(alpha=alpha, foreground=np.ascontiguousarray(straight.rgb))
 
 
 def score(
@@ -160,7 +169,7 @@ def evaluate(truth: Path, results: Path, sequence: bool) -> list[dict[str, objec
     rows: list[dict[str, object]] = []
     before: tuple[EvaluatedMatte, EvaluatedMatte] | None = None
     for result_path, truth_path in pairs(truth, results):
-        result, reference = read_matte(result_path), read_matte(truth_path)
+        result, reference = read_pair(result_path, truth_path)
         _check_sizes(result, reference, result_path, truth_path)
         if before is not None:
             _check_sizes(before[1], reference, truth_path, truth_path)

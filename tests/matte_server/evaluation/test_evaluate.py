@@ -13,6 +13,7 @@ from matte_server.cli.main import main
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.evaluation.evaluate import evaluate
+from matte_server.io.colour import from_scene_linear
 from matte_server.io.exr import write_image
 
 
@@ -96,3 +97,47 @@ def test_folders_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "missing_file" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path), str(tmp_path)]) == 2
     assert "no_frames" in capsys.readouterr().err
+
+
+def square(data: Window, display: Window, shown: Window) -> Image:
+    """A matte that is 1 in the window ``shown`` of the plane."""
+    pixels = np.zeros((data.height, data.width, 4), np.float32)
+    both = data.intersect(shown)
+    pixels[both.within(data)] = 1.0
+    return Image(pixels, ("R", "G", "B", "A"), data, display)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        Window(0, 0, 24, 16),
+        Window(-4, -3, 32, 22),  # overscan
+        Window(4, 3, 10, 8),  # what it shows alone
+        Window(4, -3, 24, 16),  # as large as the truth, and elsewhere
+    ],
+)
+@pytest.mark.parametrize("moved", [0, 2])
+def test_pictures_lie_on_each_other_by_their_windows(tmp_path: Path, data: Window, moved: int) -> None:
+    """The truth is a render of the frame, the result has the plate's data window. By their first pixels alone,
+    those of one size were scored beside each other and others refused."""
+    display = Window(0, 0, 24, 16)
+    write_image(tmp_path / "truth.exr", square(display, display, Window(6, 4, 6, 5)))
+    write_image(tmp_path / "result.exr", square(data, display, Window(6 + moved, 4, 6, 5)))
+    rows = evaluate(tmp_path / "truth.exr", tmp_path / "result.exr", sequence=False)
+    # Two columns of 5 pixels are missing and two are too many, where it is moved by two; 384 pixels.
+    assert rows[0]["mad"] == pytest.approx(10 * moved / 384, abs=1e-7)
+
+
+def test_foregrounds_are_compared_in_scene_linear_light(tmp_path: Path) -> None:
+    """A PNG is encoded: its codes, taken for light, were off by 0.1 from the same picture as an EXR."""
+    window = Window(0, 0, 24, 16)
+    pixels = np.full((16, 24, 4), 0.18, np.float32)
+    pixels[..., 3] = 0.5
+    image = Image(pixels, ("R", "G", "B", "A"), window, window)
+    for name in ("truth.exr", "result.exr"):
+        write_image(tmp_path / name, image)
+    write_image(tmp_path / "result.png", from_scene_linear(image, "srgb"))
+    for name in ("result.exr", "result.png"):
+        row = evaluate(tmp_path / "truth.exr", tmp_path / name, sequence=False)[0]
+        # 16 bits of an encoded value: 1e-5 of light; half floats: 1e-4.
+        assert row["fg_mse"] == pytest.approx(0.0, abs=1e-7) and row["mad"] == pytest.approx(0.0, abs=1e-4)
