@@ -1,7 +1,7 @@
 """Solves the Cleanplate Matte nodes of a .blend without a window, for farms.
 
-    blender -b FILE --python solve_headless.py -- --frames 1001-1100 [--server ADDR] [--keys FILE]
-          [--node NAME] [--again]
+    blender -b FILE --python-exit-code 2 --python solve_headless.py -- --frames 1001-1100
+          [--server ADDR] [--keys FILE] [--node NAME] [--again]
 
 ``--server`` may name an address beyond this machine without Allow Online Access, but not with --offline-mode.
 Uses the installed add-on, else the one this script lies in. The .blend is not changed: a file that was saved with

@@ -1,7 +1,7 @@
 """A real Blender with a window: Debian's, with a screen that nobody sees, in a folder of its own (1.3 GB).
 
     python tests/plugin_blender/windowed.py               makes it in .venvs/window: 3 minutes, root, mmdebstrap
-    python tests/plugin_blender/windowed.py pictures DIR  takes the guide's pictures, with a server of its own
+    python tests/plugin_blender/windowed.py pictures DIR  takes the guide's pictures
     python tests/plugin_blender/windowed.py clicks DIR    takes a picture of each click, from zip to first matte
 
 With $CLEANPLATE_PICTURES naming a folder, the tests leave pictures of the window there, too.
@@ -123,14 +123,9 @@ def take_pictures(case: str, folder: Path) -> str:
     cases = Path(__file__).resolve().parent / "cases"
     folder.mkdir(parents=True, exist_ok=True)
     with LocalServer(["--device", "cpu"]) as server, tempfile.TemporaryDirectory() as place:
-        environment = {"CLEANPLATE_SERVER": server.endpoint.address, "PYTHONPATH": f"{REPOSITORY}:{cases}"}
+        files = [package.build("linux-x64", Path(place)), installed_command(Path(place), server)]
+        environment = {"PATH": f"{files[1].parent}:{_PATH}", "PYTHONPATH": f"{REPOSITORY}:{cases}"}
         environment |= {"CLEANPLATE_PICTURES": str(folder.absolute()), "HOME": place}
-        files = []
-        if case == "clicks":
-            # Its server is still to be started.
-            del environment["CLEANPLATE_SERVER"]
-            files = [package.build("linux-x64", Path(place)), installed_command(Path(place), server)]
-            environment["PATH"] = f"{files[1].parent}:{_PATH}"
         words = command(cases / f"{case}.py", demo, place, *files, environment=environment)
         done = run(words, _CASE_S)
     if done.returncode:

@@ -17,12 +17,16 @@ import stage
 _FIRST, _LAST = 1001, 1006
 
 
-def case(demo: str, place: str) -> Generator[None, None, dict[str, Any]]:
+def case(demo: str, place: str, *_: str) -> Generator[None, None, dict[str, Any]]:
+    from plugin_blender import runtime, server_process
+
     yield from stage.pause(1.0)
     scene, tree = stage.scene_with_tree(_FIRST, _LAST)
     bpy.ops.wm.save_as_mainfile(filepath=str(Path(place) / "shot.blend"))
     scene.render.resolution_x, scene.render.resolution_y = 960, 540
     node = comp(tree, Path(demo))
+    bpy.ops.cleanplate.start_server()
+    yield from stage.until(server_process.poll, "the server did not start")
     editor = stage.open_editor()
     yield from stage.pause(1.0)
     with bpy.context.temp_override(**editor):
@@ -42,8 +46,6 @@ def case(demo: str, place: str) -> Generator[None, None, dict[str, Any]]:
     stage.picture("node")
     with bpy.context.temp_override(**editor):
         bpy.ops.cleanplate.solve_range("INVOKE_DEFAULT", node_id=node.matte.node_id)
-    from plugin_blender import runtime
-
     solve = runtime.running
     yield from stage.until(lambda: len(solve.done) > 1, "no frame was solved")
     yield from stage.pause(1.0)
@@ -55,9 +57,7 @@ def comp(tree: Any, demo: Path) -> Any:
     """Plate and clean plate through the node, over a new background; the matte node."""
     plate = stage.image_node(tree, demo / f"plate.{_FIRST}.exr", _LAST - _FIRST + 1, _FIRST)
     clean = stage.image_node(tree, demo / "clean.exr")
-    exposure = tree.nodes.new("CompositorNodeExposure")
-    tree.links.new(plate.outputs[0], exposure.inputs[0])
-    node = stage.matte_node(tree, exposure.outputs[0], clean.outputs[0])
+    node = stage.matte_node(tree, plate.outputs[0], clean.outputs[0])
     node.matte.model = "cleanplate"
     background = stage.image_node(tree, demo / "background.exr")
     over, viewer = (tree.nodes.new(f"CompositorNode{kind}") for kind in ("AlphaOver", "Viewer"))
@@ -65,8 +65,8 @@ def comp(tree: Any, demo: Path) -> Any:
     tree.links.new(node.outputs["Image"], over.inputs["Foreground"])
     tree.links.new(over.outputs[0], viewer.inputs[0])
     plate.label, clean.label, background.label = "plate", "clean plate", "new background"
-    places = ((plate, 0, 0), (clean, 0, -400), (exposure, 200, -60), (node, 200, -240), (background, 280, 130))
-    for each, x, y in (*places, (over, 460, -120), (viewer, 700, -40)):
+    places = ((plate, 0, 0), (clean, 0, -400), (node, 200, -160), (background, 280, 150))
+    for each, x, y in (*places, (over, 480, -60), (viewer, 700, -40)):
         each.location, each.select = (x, y), each == node
     return node
 
