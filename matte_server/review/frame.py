@@ -15,7 +15,7 @@ from ..core.window import Window
 from ..io import exr
 from ..shots.comp import fill, over
 from ..shots.inputs import ShotInputs
-from ..shots.outputs import read_matte_linear
+from ..shots.outputs import read_matte_linear, read_shadow
 from ..shots.shot import ShotFrame
 from .contact_sheet import GREY, as_display, foreground_and_alpha
 
@@ -26,8 +26,9 @@ _LEAST_CROP, _CROP_MARGIN, _CROP_WIDTH = 96, 2.0, 160
 @dataclass(frozen=True, eq=False)
 class FrameView:
     """A finished frame, scene-linear: pictures height x width x 3, alpha height x width x 1. ``clean`` is the clean
-    plate as it was aligned for this frame; ``diagnostics`` are those stored in the matte's file. ``damaged``: the
-    part of the result's pixels that hold NaN or infinity; alpha and foreground are 0 there."""
+    plate as it was aligned for this frame, ``background`` the new one, in the subject's shadow; ``diagnostics`` are
+    those stored in the matte's file. ``damaged``: the part of the result's pixels that hold NaN or infinity; alpha
+    and foreground are 0 there."""
 
     plate: Float32
     clean: Float32
@@ -54,6 +55,8 @@ def read_view(frame: ShotFrame, pictures: ShotInputs) -> FrameView:
     if frame.background is not None:
         picture = pictures.background(frame.background, frame.video_frames.get("background", 0))
         background = fill(picture, matte)
+        shadow = read_shadow(frame, pictures.options)
+        background = background if shadow is None else background * shadow
     foreground, alpha = foreground_and_alpha(matte)
     is_whole = np.isfinite(matte.pixels[..., :4]).all(axis=-1, keepdims=True)
     return FrameView(

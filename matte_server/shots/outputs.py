@@ -16,6 +16,7 @@ from matte_link.options import MatteOptions
 
 from ..core.image import (
     SCENE_LINEAR,
+    Float32,
     Image,
     divided_by_alpha,
     moved_into,
@@ -65,6 +66,13 @@ def read_matte_linear(frame: ShotFrame, space: str, pictures: ShotInputs) -> Ima
     return exr.retag_colour(to_scene_linear(image, written_in, pictures.options.ocio_config), written_in)
 
 
+def read_shadow(frame: ShotFrame, options: MatteOptions) -> Float32 | None:
+    """What the subject's shadow leaves of the light behind it, on the result's pixels: height x width x 3; None
+    where the result has no such layer."""
+    has_shadow = options.layer_shadow and frame.output.suffix.lower() == ".exr"
+    return exr.read_image(frame.output, layer="shadow").rgb if has_shadow else None
+
+
 def comp_stamp(frame: ShotFrame, stamp: str, pictures: ShotInputs) -> str:
     """Names what a comp is made from."""
     return _combined([stamp, pictures.digest(frame, "background")])
@@ -79,8 +87,7 @@ def comp_of(frame: ShotFrame, space: str, pictures: ShotInputs) -> Image:
     warnings are those on the background."""
     assert frame.background is not None
     background = pictures.background(frame.background, frame.video_frames.get("background", 0))
-    has_shadow = pictures.options.layer_shadow and frame.output.suffix.lower() == ".exr"
-    shadow = exr.read_image(frame.output, layer="shadow").rgb if has_shadow else None
+    shadow = read_shadow(frame, pictures.options)
     matte = read_matte_linear(frame, space, pictures)
     if frame.comp is None or frame.comp.suffix.lower() != ".exr":
         if shadow is not None:

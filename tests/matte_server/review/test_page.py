@@ -29,6 +29,7 @@ from matte_server.review.frame import aligned, read_view
 from matte_server.review.page import Page, PageFrame, page_html
 from matte_server.review.review import ReviewFiles, _chosen, review_folder, write_review
 from matte_server.shots.inputs import ShotInputs
+from matte_server.shots.outputs import comp_of
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.reports import FrameReport, ResultStatus, ShotReport
 from matte_server.shots.shot import Shot, ShotSources
@@ -207,6 +208,19 @@ def test_a_frame_is_read_scene_linear(shot: Shot) -> None:
     middle = view.comp[HEIGHT // 2, WIDTH // 2], view.comp[0, 0]
     # Half floats hold these to 1 part in 2000.
     np.testing.assert_allclose(middle, (COLOUR, BEHIND), rtol=1e-3)
+
+
+def test_the_background_lies_in_the_shadow_that_the_comp_has(shot: Shot, tmp_path: Path) -> None:
+    """The review showed comps without the shadow layer beside comps with it."""
+    first = replace(shot.frames[0], output=tmp_path / "matte.1001.exr", comp=tmp_path / "comp.1001.exr")
+    stored = exr.read_image(shot.frames[0].output)
+    cast = image(np.broadcast_to(np.array([0.5, 0.25, 0.75], np.float32), (HEIGHT, WIDTH, 3)))
+    exr.write_image(first.output, stored, exr.ExrFormat(), {"shadow": cast})
+    with ShotInputs(MatteOptions(layer_shadow=True)) as pictures:
+        view, comp = read_view(first, pictures), comp_of(first, "", pictures)
+    np.testing.assert_allclose(view.comp, comp.rgb, atol=1e-6)
+    # Half floats hold these to 1 part in 2000.
+    np.testing.assert_allclose(view.comp[0, 0], np.array(BEHIND) * [0.5, 0.25, 0.75], rtol=1e-3)
 
 
 # -- in a browser
