@@ -267,7 +267,7 @@ def _check_models(options: Sequence[MatteOptions], endpoint: Endpoint, patience_
     with MatteClient(endpoint, patience_s) as client:
         server = ready_server(client)
     for each in options:
-        check_model(each, server)
+        check_model(each, server, endpoint.is_own)
 
 
 def _one_shot(shot: Shot, endpoint: Endpoint, arguments: argparse.Namespace) -> ShotReport:

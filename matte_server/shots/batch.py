@@ -58,7 +58,7 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
     ``KeyboardInterrupt`` cancels what is at the server and is raised again; every file on disk is complete then."""
     with ShotInputs(shot.options, shot.deinterlace) as pictures:
         server = ready_server(client)
-        check_model(shot.options, server)
+        check_model(shot.options, server, client.endpoint.is_own)
         samples: SimpleQueue[tuple[int, Progress]] = SimpleQueue()
 
         def on_sample(frame: int, done: int, total: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from matte_link.messages import Pong
-from matte_link.options import BUILT_IN_MODELS, MatteOptions
+from matte_link.options import AUTO_MODEL, BUILT_IN_MODELS, MatteOptions
 
 from ..errors import MatteError, name_too_long
 from ..io import exr
@@ -26,6 +26,7 @@ from .shot import Movies, Shot, ShotFrame, ShotSources, frame_inputs, shot_input
 MATTE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".mov")
 _TEMPORARY = 24 * "x"
 """A file is written first under a name that is at most so much longer."""
+_PACKAGED, _WITH_FOLDERS = (AUTO_MODEL, "cleanplate"), ("v1", "v2")
 COMP_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".mov", ".mp4", ".mkv")
 
 
@@ -122,9 +123,12 @@ def _check_passes(sources: ShotSources) -> None:
         )
 
 
-def check_model(options: MatteOptions, server: Pong) -> None:
+def check_model(options: MatteOptions, server: Pong, is_own: bool) -> None:
     """Raises ``MatteError`` where the server cannot run the model: unknown_model, or missing_weights. A model to
-    which the options give weights is left to the server, which alone can read them."""
+    which the options give weights is left to the server, which alone can read them; one that ``is_own``, started
+    for this run, finds the files that are found here."""
+    if is_own and options.weights:
+        _check_weights(options)
     if options.weights or options.model in ("auto", *server.models):
         return
     if options.model in BUILT_IN_MODELS:
@@ -137,6 +141,19 @@ def check_model(options: MatteOptions, server: Pong) -> None:
         "unknown_model",
         f"The server has no model {options.model!r}; nothing was started.",
         f"It has {', '.join(server.models)}.",
+    )
+
+
+def _check_weights(options: MatteOptions) -> None:
+    path, is_packaged = Path(options.weights), options.model in _PACKAGED
+    # A name alone may be one of a file in the folders for weights.
+    is_path = is_packaged or (options.model in _WITH_FOLDERS and path.name != options.weights)
+    if path.is_file() or not is_path:
+        return
+    raise MatteError(
+        "missing_weights",
+        f"There are no weights at {path}; nothing was started.",
+        "Correct the path, or leave it out for the packaged weights." if is_packaged else "Correct the path.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from matte_link.options import option_specs
 
-from matte_server.cli import console
+from matte_server.cli import console, matte
 from matte_server.cli import main as cli
 from matte_server.demo.packaged import demo_shot
 from matte_server.io import exr
@@ -90,6 +91,38 @@ def test_weights_that_are_not_there_end_their_shot_once_and_the_next_shot_is_mad
     assert captured.err.count("of-no-shot.safetensors") == captured.err.count("(missing_weights)") == 1
     assert "0 done, 0 already there, 0 failed, 3 not tried." in captured.out
     assert not list(tmp_path.glob("a/*.exr")) and len(list(tmp_path.glob("b/*.exr"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "hint"),
+    [
+        ("auto", "of-no-shot.learned", "leave it out for the packaged weights"),
+        ("v2", "no/v2.pth", "Correct the path"),
+    ],
+)
+def test_weights_that_a_server_of_ones_own_cannot_have_are_said_before_the_first_shot(
+    make_shot: Callable[..., ShotFiles],
+    server: LocalServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    weights: str,
+    hint: str,
+) -> None:
+    """It was said when the shots before had been made, and this one's alignment measured."""
+    shot, job = make_shot(2), tmp_path / "job.yaml"
+    common = {"plate": shot.plate, "clean": shot.clean, "model": "difference"}
+    shots = [
+        {**common, "output": str(tmp_path / "a/m.####.exr"), "weights": "no/such"},
+        {**common, "output": str(tmp_path / "b/m.####.exr"), "model": model, "weights": weights},
+    ]
+    job.write_text(yaml.safe_dump({"shots": shots}))
+    monkeypatch.setattr(matte, "server_for", lambda *given, **more: nullcontext(server.endpoint))
+    assert cli.main(["matte", "--job", str(job)]) == console.BAD_INPUT
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"There are no weights at {weights}; nothing was started." in said and hint in said
+    assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
 
 def test_two_shots_of_a_job_that_write_one_file_are_refused(
