@@ -112,7 +112,8 @@ def edits(scene: Any, node: Any, made: Any, sent: Sent, compares_all: bool) -> I
             now = getattr(owner, attribute)
             if (now if isinstance(now, (bool, int, float, str)) else tuple(now)) == before:
                 continue
-            noticed = "unknown" if sent.is_unknown() else "noticed" if sent.state() != state else "UNNOTICED"
+            found, is_unknown = sent.look()
+            noticed = "unknown" if is_unknown else "noticed" if found != state else "UNNOTICED"
             changed = None
             if compares_all:
                 changed = sent.digest() != pictures

@@ -21,18 +21,20 @@ class Sent:
 
     def state(self) -> list[str]:
         """What results are compared by; another one after an edit that is noticed."""
-        plan = self._plan()
-        return [plan.problem] if plan.problem else [plan.key, *(plan.stamp(frame) for frame in self._frames)]
+        return self.look()[0]
 
     def is_unknown(self) -> bool:
         """Whether something cannot be compared."""
-        plan = self._plan()
-        return not plan.problem and bool(plan.uncomparable)
+        return self.look()[1]
 
-    def _plan(self) -> Any:
+    def look(self) -> tuple[list[str], bool]:
+        """Both."""
         from plugin_blender import planning
 
-        return planning.plan_of(self._scene, self._node)
+        plan = planning.plan_of(self._scene, self._node)
+        if plan.problem:
+            return [plan.problem], False
+        return [plan.key, *(plan.stamp(frame) for frame in self._frames)], bool(plan.uncomparable)
 
     def digest(self) -> str:
         """The digest of the pictures; why there are none, where they cannot be rendered."""
