@@ -45,6 +45,13 @@ _UNKNOWN = 0.25
 # before a bright sky has 6 % less noise. Without the model's colour that hair has a third of the noise, but the
 # foreground of people is 18 % further from the truth.
 _MODEL = 0.8
+# The light of a faint pixel, divided by its alpha, is mostly grain and what moved in the set: leaves of a tree at
+# an alpha of 0.03 had a colour of 5, everywhere in a frame without a subject. In the colour that is extended, the
+# frame's median therefore counts like so much alpha squared beside a pixel's own light, less as alpha nears 1. The
+# foreground's error (MSE) is 0.970 of what it was without on 69 held-out stills, 0.948 on 40 subjects over real
+# frames; with 0.1 it is 0.957 on the stills, but a soft edge loses more of its colour. With the plate's own colour
+# in place of the median it is 0.952, but hair before lamps shines.
+_FAINT = 0.03
 # Side in pixels of the square cells in which the subject's colour is averaged before it is extended.
 _CELL = 8
 
@@ -183,17 +190,26 @@ def extend_edges(plate: Tensor, clean: Tensor, alpha: Tensor) -> Tensor:
     return whole
 
 
+def _typical(plate: Tensor) -> Tensor:
+    """The frame's median colour, 1 x 3 x 1 x 1."""
+    some = plate[..., ::_CELL, ::_CELL].flatten(2)
+    return some.median(2).values.clamp(min=0.0)[..., None, None]
+
+
 def _in_cells(plate: Tensor, clean: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
     """The subject's light in each cell of ``_CELL`` x ``_CELL`` pixels, and its weight; both times alpha squared,
-    because a faint pixel says little about the subject's colour."""
+    because a faint pixel says little about the subject's colour; what it says is held near the frame's median."""
     height, width = alpha.shape[-2:]
     rows_of_cells, right = -(-height // _CELL), -width % _CELL
+    typical = _typical(plate)
     light, weight = (plate.new_empty(1, channels, rows_of_cells, -(-width // _CELL)) for channels in (3, 1))
     for cells in strips(rows_of_cells, _CELL * width, plate.device):
         rows = slice(cells.start * _CELL, min(cells.stop * _CELL, height))
         seen, own = alpha[..., rows, :], plate[..., rows, :]
-        own = torch.addcmul(own, 1.0 - seen, clean[..., rows, :], value=-1.0).clamp_(min=0.0).mul_(seen)
         counts, below = seen * seen, -(rows.stop - rows.start) % _CELL
+        unsure = _FAINT * (1.0 - seen)
+        own = torch.addcmul(own, 1.0 - seen, clean[..., rows, :], value=-1.0).clamp_(min=0.0).mul_(seen)
+        own = own.addcmul_(typical, unsure).mul_(counts / (counts + unsure).clamp_(min=1e-12))
         if right or below:
             own, counts = (nnf.pad(picture, (0, right, 0, below)) for picture in (own, counts))
         light[..., cells, :] = cell_means(own, _CELL)
