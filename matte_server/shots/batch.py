@@ -25,6 +25,7 @@ from matte_link.client import MatteClient
 from matte_link.diagnostics import warnings_of
 from matte_link.errors import LinkError
 from matte_link.messages import Accepted, Answer, Failure, LearnReply, MatteReply, Pong, Progress
+from matte_link.result_key import MAKER, OTHER, Maker, compare_makers
 
 from ..errors import MatteError
 from ..io import exr
@@ -162,6 +163,7 @@ class _ShotRun:
             while answer is not None:
                 sent = self._at_server.pop(answer.id)
                 _check_failure(answer)
+                _check_maker(answer, self._requests.maker)
                 self._writing.append(writers.submit(self._finish, sent, answer))
                 answer = self._client.receive(0.0)
 
@@ -311,6 +313,24 @@ def _check_failure(answer: Answer) -> None:
     """Raises :class:`_AllFramesFail` where a frame failed for a reason that all frames share."""
     if isinstance(answer, Failure) and answer.code in ALL_FRAMES_FAIL:
         raise _AllFramesFail(answer.code, answer.message, answer.hint)
+
+
+def _check_maker(answer: Answer, expected: Maker) -> None:
+    """Raises :class:`_AllFramesFail` where a frame was made by another version, or from other weights, than the
+    server had as the run began, and than the frame's stamp says: a service was updated meanwhile."""
+    found = Maker.from_dict(answer.diagnostics.get(MAKER)) if isinstance(answer, MatteReply) else None
+    if found is None or OTHER not in compare_makers([found], expected):
+        return
+    versions = (
+        f"version {found.version} instead of {expected.version}"
+        if found.version != expected.version
+        else "other weights"
+    )
+    raise _AllFramesFail(
+        "server_changed",
+        f"The matting server was replaced in the middle of the run, by one with {versions}.",
+        "Start again with --overwrite, so that one server makes all frames.",
+    )
 
 
 def _failed(frame: ShotFrame, code: str, message: str) -> FrameReport:

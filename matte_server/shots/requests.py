@@ -63,7 +63,8 @@ class ShotRequests:
         self._shot = shot
         self._pictures = pictures
         self._solve = solve
-        self._maker = Maker.of(shot.options, server)
+        self.maker = Maker.of(shot.options, server)
+        """What is to make every frame of the shot."""
         # All frames on disk, not only those wanted: a part of a shot comes out like the whole.
         self._frames = {frame.frame: frame for frame in shot.all_frames}
         self._offsets = neighbour_offsets(shot)
@@ -74,7 +75,7 @@ class ShotRequests:
         around = self._neighbours(frame) if self._shot.options.temporal else {}
         options = self._pictures.request_options(frame, frame.output)
         beside = {side: neighbour.sources for side, neighbour in around.items()}
-        stamp = result_key(own.sources, options, beside, self._maker)
+        stamp = result_key(own.sources, options, beside, self.maker)
         request = Matte(
             id=uuid.uuid4().hex,
             frame=frame.frame,

@@ -27,7 +27,8 @@ from matte_server.core.image import Image
 from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
-from matte_server.shots.batch import run_shot
+from matte_server.shots import batch
+from matte_server.shots.batch import ready_server, run_shot
 from matte_server.shots.leftovers import QUIET_S
 from matte_server.shots.outputs import on_screen
 from matte_server.shots.plan import plan_shot
@@ -103,6 +104,38 @@ def test_other_options_and_weights_are_other_results(make_shot: MakeShot, cleanp
     assert cleanplate(*shot.command()) == 0
     assert cleanplate(*shot.command("--erode", "1")) == 1
     assert cleanplate(*shot.command("--model", "difference")) == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "model", "words"),
+    [
+        ({"version": "0.0.1"}, "difference", "by one with version {} instead of 0.0.1"),
+        ({"weights": {"cleanplate": "other"}}, "cleanplate", "by one with other weights"),
+    ],
+    ids=["version", "weights"],
+)
+def test_a_server_that_was_updated_in_the_middle_ends_the_run(
+    make_shot: MakeShot,
+    server: LocalServer,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, Any],
+    model: str,
+    words: str,
+) -> None:
+    """Its frames were stamped as made by the server that the run began with."""
+    shot = make_shot(2)
+    sources = ShotSources(shot.plate, shot.clean, str(shot.folder / "m.####.exr"))
+    with MatteClient(server.endpoint) as client:
+        now = ready_server(client)
+        before = replace(now, **changed)
+        monkeypatch.setattr(batch, "ready_server", lambda client: before)
+        report = run_shot(plan_shot(sources, "", MatteOptions(model=model)), client, lambda event: None)
+    assert (
+        report.stopped_code == "server_changed"
+        and words.format(now.version) in report.stopped
+        and not report.cannot_work
+    )
+    assert not report.frames and not list(shot.folder.glob("m.*.exr"))
 
 
 @pytest.mark.parametrize(
