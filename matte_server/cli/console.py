@@ -141,7 +141,8 @@ def warn(message: str) -> None:
 class Pace:
     """Frames per second over the last frames that were made, and the time that the rest will take.
 
-    Frames that were there already say nothing of how long the others take. ``clock`` is seconds."""
+    Frames that were there already, and measurements before the first, say nothing of how long the others take.
+    ``clock`` is seconds."""
 
     def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._total = total
@@ -154,7 +155,12 @@ class Pace:
         self.ended += 1
         if made:
             self._ends.append(self._clock())
-        elif len(self._ends) == 1:
+        else:
+            self.not_begun()
+
+    def not_begun(self) -> None:
+        """What was done until now is no making of frames, unless one was made."""
+        if len(self._ends) == 1:
             self._ends[0] = self._clock()
 
     @property
@@ -243,11 +249,13 @@ class ShotProgress(_OnScreen):
         else:
             frame, stage = event
             self._bar.update(self._task, description=f"{self._titles.get(frame, f'frame {frame}')}: {stage.stage}")
-            self._tell_of_measuring(stage)
+            if stage.stage == MEASURING:
+                self._pace.not_begun()
+                self._tell_of_measuring(stage)
 
     def _tell_of_measuring(self, stage: Progress) -> None:
         """A log gets one line while frames spread over the shot are measured, before the first is made."""
-        if stage.stage == MEASURING and not self._is_measuring and self._detail is not Detail.QUIET:
+        if not self._is_measuring and self._detail is not Detail.QUIET:
             self._is_measuring = True
             if not err.is_terminal:
                 err.print(f"{MEASURING}: {stage.total} frames of the shot are compared with the clean plate")

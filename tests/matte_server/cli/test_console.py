@@ -6,7 +6,7 @@ import pytest
 from matte_link.messages import Progress
 
 from matte_server.cli.console import Pace, ShotProgress, Steps, complain, duration
-from matte_server.shots.reports import FrameReport, ResultStatus
+from matte_server.shots.reports import MEASURING, FrameReport, ResultStatus
 
 
 def test_pace_counts_only_what_was_made() -> None:
@@ -22,6 +22,21 @@ def test_pace_counts_only_what_was_made() -> None:
         pace.count(made=True)
     assert pace.rate == pytest.approx(0.25)
     assert str(pace) == "0.25 frames/s, 12 s left"
+
+
+def test_the_time_that_a_shot_is_measured_is_no_frame_s(capsys: pytest.CaptureFixture[str]) -> None:
+    """After 24 s of measuring, a frame of 2 s promised seven hours for the other 999."""
+    now = [100.0]
+    with ShotProgress({number: f"frame {number}" for number in range(1000)}) as progress:
+        progress._pace = Pace(1000, lambda: now[0])
+        for done in range(24):
+            now[0] += 1.0
+            progress((0, Progress(id="solve", stage=MEASURING, done=done, total=24)))
+        now[0] += 2.0
+        progress(FrameReport(frame=0, status=ResultStatus.DONE, output=""))
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith(f"{MEASURING}: 24 frames") and len(told) == 2
+    assert "0.50 frames/s, 33 min 18 s left" in told[1]
 
 
 @pytest.mark.parametrize(
