@@ -69,8 +69,9 @@ any other of these flags, without dashes; 'defaults' holds words for all. --job-
     - {plate: portraits, clean: empty_studio.png, output: portraits_out}
 
 --json writes {"format": "cleanplate report", "version": 1, "frames": [{"frame", "status", "output", "seconds",
-"code", "message", "diagnostics", "files"}, ...], "stopped", "solve", "solve_file", "movies", "options", "server"};
-of several shots {"format", "version", "shots": [...]}. --json-schema prints what each of them is.
+"code", "message", "diagnostics", "files"}, ...], "stopped", "stopped_code", "solve", "solve_file", "movies",
+"options", "server"}; of several shots {"format", "version", "shots": [...]}. --json-schema prints what each of
+them is.
 
 A frame's line says how the clean plate was aligned with the plate; how many of the points that were tracked for
 this agree, and to how many pixels; which part of the plate the clean plate covers; and how close the foreground

@@ -38,10 +38,21 @@ _FRAME = {
             "properties": {
                 "alignment": _ALIGNMENT,
                 "alpha_area": {"type": "number", "description": "mean alpha, 0 to 1"},
+                "unknown_area": {
+                    "type": "number",
+                    "description": "semi-transparent part of the frame, 0 to 1",
+                },
                 "recomposition_error": {
                     "type": "number",
                     "description": "the foreground over the clean plate against the plate, as a part of its range",
                 },
+                "recomposition_error_max": {
+                    "type": "number",
+                    "description": "the largest difference in the frame, in linear light",
+                },
+                "colourspace": {**_TEXT, "description": "what the result's colour is in"},
+                "maker": {"type": "object", "description": "what made it: version, model, digest of its weights"},
+                "device": {**_TEXT, "description": "where it was computed, such as cuda:0"},
                 "seconds": {"type": "object", "description": "seconds by stage"},
                 "pictures": {
                     "type": "object",
@@ -57,9 +68,10 @@ _SHOT = {
     "type": "object",
     "properties": {
         "server": {**_TEXT, "description": "the matting server's address"},
-        "options": {"type": "object", "description": "every option of the mattes, by name"},
+        "options": {"type": "object", "description": "the options that are not at their defaults, by name"},
         "working_space": _TEXT,
         "stopped": {**_TEXT, "description": "why the other frames were not tried; empty where all were"},
+        "stopped_code": {**_TEXT, "description": "the code of that reason, as unavailable; else empty"},
         "solve": {**_TEXT, "description": "the plate solve (how the clean plate lies on the frames) in words"},
         "solve_file": _TEXT,
         "movies": {"type": "array", "description": "videos made of the frames: path, status, code, message"},

@@ -153,6 +153,7 @@ def report_json(report: ShotReport, server: str, options: MatteOptions) -> str:
         "options": options.to_dict(),
         "working_space": SCENE_LINEAR,
         "stopped": report.stopped,
+        "stopped_code": report.stopped_code,
         "solve": report.solve,
         "solve_file": report.solve_file,
         "movies": [vars(movie) for movie in report.movies],

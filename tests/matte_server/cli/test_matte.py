@@ -284,7 +284,8 @@ def test_the_schemas_name_every_word_of_a_job_and_every_figure_of_a_report(
     assert set(frame["diagnostics"]["alignment"]) >= set(
         described["diagnostics"]["properties"]["alignment"]["properties"]
     )
-    assert set(frame["diagnostics"]) >= set(described["diagnostics"]["properties"])
+    assert set(frame["diagnostics"]) == set(described["diagnostics"]["properties"])
+    assert facts["options"] == {"model": "difference"} and facts["stopped_code"] == ""
 
 
 def test_passes_are_files_and_come_back_without_matting(
