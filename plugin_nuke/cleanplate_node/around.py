@@ -10,11 +10,9 @@ from __future__ import annotations
 import time
 from typing import Optional
 
-from matte_link.errors import LinkError
-
 from . import host, later, node_runs, preflight, range_plan
 from .node_runs import RunOutcome
-from .node_state import node_id, setting, summaries, tell, words_of
+from .node_state import UNCLEAR, node_id, setting, summaries, tell, words_of
 from .plates import render_plates
 from .range_run import RangeRun
 
@@ -61,7 +59,7 @@ class FramesAround:
                 if self._began(frame):
                     return
                 self._done += 1
-            except (LinkError, RuntimeError, OSError) as error:
+            except UNCLEAR as error:
                 if getattr(error, "code", "") != "busy":
                     self._end(f"Frame {frame}: {words_of(error)}")
                     return

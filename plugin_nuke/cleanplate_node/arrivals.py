@@ -11,11 +11,9 @@ import contextlib
 from collections.abc import Iterable
 from typing import Optional
 
-from matte_link.errors import LinkError
-
 from . import host, range_plan
 from .node_options import options_of
-from .node_state import node_id, shown_results, summaries
+from .node_state import UNCLEAR, node_id, shown_results, summaries
 from .result_read import follow_settings, show_nothing, show_own
 from .sources import NodeSources
 
@@ -48,7 +46,7 @@ def settle(node: host.Node, sources: Optional[NodeSources]) -> None:
     it shows nothing."""
     if sources is None or None in sources.feeds or node_id(node) not in _arrived | _bare:
         return
-    with contextlib.suppress(LinkError, KeyError, RuntimeError, OSError):  # the check says it
+    with contextlib.suppress(*UNCLEAR):  # the check says it
         if node_id(node) in _arrived:
             follow_settings(node, sources)
             if range_plan.key_of(shown_results(node)) != sources.settings_key(options_of(node)):

@@ -11,11 +11,10 @@ from typing import Optional
 
 from matte_link.comparison import BackgroundComparison
 from matte_link.errors import LinkError
-from matte_link.sequence import format_frames
+from matte_link.sequence import counted, format_frames
 
 from . import (
     arrivals,
-    graph,
     host,
     later,
     learning,
@@ -34,12 +33,14 @@ from .node_runs import must_wait, running
 from .node_state import (
     NOT_PROCESSED,
     STALE_SETTINGS,
+    UNCLEAR,
     UP_TO_DATE,
     is_ours,
     node_id,
     ours,
     setting,
     settle_id,
+    shown_file,
     state,
     summaries,
     tell,
@@ -51,9 +52,6 @@ _WAIT_S = 0.5
 """As long is waited where Nuke renders, or a button is carried out."""
 _KEYS = " keys"
 """What follows the name of a node where the files of its key frames are read; no node's name has a space."""
-UNCLEAR = (LinkError, KeyError, RuntimeError, OSError)
-"""What keeps a check from an answer: a setting that is refused, a node that was taken apart, Nuke's own errors,
-such as an expression or TCL that cannot be evaluated, and a disk that is not there."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class ResultState:
 
 class ShownResult:
     """The result that a node shows. The graph upstream is walked once, when this is made; any number of frames can
-    be compared after that. Raises ``LinkError``, and ``KeyError`` where the node has lost an inner node.
+    be compared after that. Raises ``LinkError``.
 
     Files that were put there again are read to be compared: here if ``waits``, as a render and a terminal do, else
     in the background, after which the node is checked again.
@@ -78,7 +76,7 @@ class ShownResult:
     def __init__(self, node: host.Node, sources: Optional[NodeSources] = None, waits: bool = False) -> None:
         self._node = node
         self._waits = waits or not host.has_window()
-        self._folder = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+        self._folder = range_plan.shown_folder(shown_file(node))
         self._options = options_of(node)
         self._sources = sources or sources_of(node)
 
@@ -173,7 +171,19 @@ class ShownResult:
         """The state of all frames, in all views or in some; compares everything except Nuke's hashes."""
         found = self.settings()
         frames = self.frames(views or host.views()) if found.usable else found
+        if found.text == frames.text == UP_TO_DATE:
+            frames = ResultState(usable=True, text=self._so_far())
         return self._with_makers(found if frames.text == UP_TO_DATE else frames)
+
+    def _so_far(self) -> str:
+        """How many frames of the range have their results, where some have none yet."""
+        made = {(one.frame, one.view) for one in self._records if not one.code}
+        try:
+            wanted = preflight.frames_of(self._node)
+        except LinkError:
+            return UP_TO_DATE  # without a range none is missing
+        done = sum(all((frame, view) in made for view in host.views()) for frame in wanted)
+        return UP_TO_DATE if done == len(wanted) else f"{UP_TO_DATE}, {done} of {counted(len(wanted), 'frame')}"
 
     def frame(self, frame: int, with_hashes: bool, views: Sequence[str] = ()) -> ResultState:
         """Everything of one frame, in all views or in some. Nuke's hashes are known for the current one only."""

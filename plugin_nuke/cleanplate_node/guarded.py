@@ -7,9 +7,9 @@ from typing import Optional
 
 from . import host, result_read
 from .frame_reach import frames_reached
-from .freshness import UNCLEAR, ResultState, ShownResult
+from .freshness import ResultState, ShownResult
 from .node_runs import running
-from .node_state import ours, setting, state, words_of
+from .node_state import UNCLEAR, ours, setting, state, words_of
 from .sources import sources_of
 
 _BEHIND = "its results were made again by another Nuke or a farm, and this Nuke may still show those of before"

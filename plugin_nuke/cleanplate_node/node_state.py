@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from matte_link.errors import LinkError
 from matte_link.files import disk_words
 from matte_link.option_spec import Value
 
@@ -13,6 +14,9 @@ from .node_runs import running
 NOT_PROCESSED = "not processed"
 UP_TO_DATE = "up to date"
 STALE_SETTINGS = "stale: a setting or an input changed"
+UNCLEAR = (LinkError, RuntimeError, OSError)
+"""What keeps a look at a node from an answer: a setting that is refused, a node that was taken apart, Nuke's own
+errors, such as an expression or TCL that cannot be evaluated, and a disk that is not there."""
 _labels: dict[str, str] = {}
 _of_clones: set[str] = set()
 """Ids that several nodes have because they share their knobs."""
@@ -65,9 +69,12 @@ def _ids_of_others(node: host.Node) -> set[str]:
 
 def shown_results(node: host.Node) -> str:
     """The folder of the results that a node shows; empty where it shows none, or has lost what shows them."""
-    if not host.has_inner(node, graph.READ):
-        return ""
-    return range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    return range_plan.shown_folder(shown_file(node)) if host.has_inner(node, graph.READ) else ""
+
+
+def shown_file(node: host.Node) -> str:
+    """The pattern of the files that a node shows. Raises ``LinkError`` where it has lost what shows them."""
+    return str(host.value(host.inner(node, graph.READ), "file"))
 
 
 def results_folder(node: host.Node) -> str:

@@ -55,10 +55,6 @@ def _rendering() -> Iterator[None]:
         raise Refused("busy", "Nuke is rendering something else.", "Try again when it is done.") from None
     except RuntimeError as error:
         raise Refused("render", f"Nuke could not render the plates: {error}", "Look at the inputs.") from None
-    except KeyError as error:
-        raise Refused(
-            "broken", f"The node has lost its inner node {error.args[0]}.", "Make a new node from the Keyer menu."
-        ) from None
 
 
 def _writing(write: host.Node, role: str, pattern: str) -> contextlib.AbstractContextManager[host.Node]:

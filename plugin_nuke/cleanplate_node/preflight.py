@@ -11,7 +11,7 @@ from matte_link.errors import CancelledError
 from matte_link.messages import Pong
 from matte_link.options import MatteOptions
 
-from . import generations, host, makers, manifest, panel, range_plan
+from . import generations, graph, host, makers, manifest, panel, range_plan
 from .fingerprint import FrameKey
 from .node_options import NodeOptions, check_constant, options_of
 from .node_state import node_id, results_folder, setting
@@ -164,7 +164,8 @@ def compare_makers_of(
 
 
 def check_host(node: host.Node) -> None:
-    """Raises ``Refused`` where the node cannot work at all: in this Nuke, or without a script or inputs."""
+    """Raises ``LinkError`` where the node cannot work at all: in this Nuke, or without a script, inputs or its own
+    nodes."""
     schema = int(setting(node, "schema"))
     if schema > panel.SCHEMA:
         raise Refused(
@@ -172,6 +173,7 @@ def check_host(node: host.Node) -> None:
             f"This node was saved by a newer Cleanplate (panel {schema}; this one knows {panel.SCHEMA}).",
             "Install the newer version here too. Finished frames still render.",
         )
+    host.inner(node, graph.READ)
     edition = host.limited_licence()
     if edition:
         raise Refused(

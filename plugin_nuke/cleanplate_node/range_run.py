@@ -11,13 +11,11 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Optional
 
-from matte_link.errors import LinkError
-
 from . import generations, host, later, preflight, range_plan, status_basis
 from .job_progress import JobProgress
 from .node_options import options_of
 from .node_runs import NodeRun, RunOutcome
-from .node_state import STALE_SETTINGS, summaries, tell
+from .node_state import STALE_SETTINGS, UNCLEAR, summaries, tell
 from .range_plan import RangePlan
 from .result_read import show_results
 from .sources import sources_of
@@ -144,7 +142,7 @@ class RangeRun(NodeRun):
         try:
             sources = sources_of(self.node)
             key = sources.settings_key(options_of(self.node))
-        except (LinkError, RuntimeError, OSError):
+        except UNCLEAR:
             key = ""
         self.is_stale = key != range_plan.key_of(self.plan.folder)
         added = [view for view in host.views() if view not in self.plan.views]

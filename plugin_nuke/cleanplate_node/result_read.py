@@ -24,7 +24,7 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bo
     file = manifest.result_pattern(folder)
     holder, names = _range_knobs(node)
     known = [int(host.value(holder, name)) for name in names[:2]]
-    if range_plan.key_of(range_plan.shown_folder(str(host.value(read, "file")))) != range_plan.key_of(folder):
+    if range_plan.key_of(shown_results(node)) != range_plan.key_of(folder):
         known = list(host.frame_range(feed_of(node, "src") or node))
     first, last = range_plan.spans(known[0], known[1], frames)
     with host.without_undo():
@@ -56,7 +56,7 @@ def read_again(node: host.Node, listed: Optional[made_elsewhere.Listed] = None) 
 def note_script(node: host.Node) -> None:
     """Notes beside the results that a node shows which script it is in, and that this Nuke has it open, so that
     they are not deleted from another one."""
-    shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    shown = shown_results(node)
     if shown:
         sessions.note(shown, host.script_path())
     if shown and host.script_path():

@@ -38,6 +38,7 @@ from .node_state import (
     results_folder,
     setting,
     settle_id,
+    shown_results,
     state,
     summaries,
     take_over_state,
@@ -182,7 +183,7 @@ def clear(node: host.Node) -> Cleared:
         users[key] = (*users.get(key, ()), copy)
     for key, names in sessions.shown_elsewhere(folder).items():
         users[key] = (*users.get(key, ()), *names)
-    shown = range_plan.shown_folder(str(host.value(host.inner(node, graph.READ), "file")))
+    shown = shown_results(node)
     arrivals.cleared(node)
     show_nothing(node)  # first, since Windows deletes no file that Nuke holds open
     try:

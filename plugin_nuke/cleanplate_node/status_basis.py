@@ -7,9 +7,9 @@ from typing import Optional
 from matte_link.errors import LinkError
 from matte_link.sequence import evenly_spaced
 
-from . import graph, host
+from . import host
 from .node_options import options_of
-from .node_state import node_id
+from .node_state import UNCLEAR, node_id, shown_file
 from .preflight import frames_of
 from .sources import NodeSources, sources_of
 
@@ -40,9 +40,9 @@ def _basis(node: host.Node, sources: Optional[NodeSources]) -> str:
     try:
         options, sources = options_of(node), sources or sources_of(node)
         curves = [host.script_text(node, name) for name in options.animated]
-        shown = str(host.value(host.inner(node, graph.READ), "file"))
+        shown = shown_file(node)
         driven = [sources.driven_at(frame) for frame in _some_frames(node)] if sources.upstream.driven else []
         facts = [sources.settings_key(options), shown, sources.hashed_with]
         return " ".join([*facts, *host.views(), *curves, *driven])
-    except (LinkError, KeyError, RuntimeError, OSError) as error:
+    except UNCLEAR as error:
         return str(error)

@@ -15,6 +15,7 @@ import pytest
 import zmq
 from cleanplate_node import (
     callbacks,
+    graph,
     host,
     manifest,
     plain_exr,
@@ -206,6 +207,20 @@ def test_a_node_that_somebody_took_apart(bench: ContractBench, window: State) ->
         press(window, bench, node)
         == "The node has lost its inner node Write_clean. Make a new node from the Keyer menu."
     )
+
+
+@pytest.mark.parametrize("button", ["process_frame", "process_range", "clear_cache", "learn"])
+def test_a_node_without_its_result_says_so(button: str, bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    made = bench.results(node)
+    nuke.delete(host.inner(node, graph.READ))
+    window.answers.append(True)
+    host.press(node, button)
+    said = "The node has lost its inner node Read_result. Make a new node from the Keyer menu."
+    assert bench.status(node) == said and window.messages[-1] == f"Cleanplate_Matte1: {said}"
+    host.press(node, "check_server")
+    assert bench.status(node) == said and made[0].is_file() and not window.callback_errors
 
 
 def test_clear_asks_first_and_names_who_else_shows_it(bench: ContractBench, window: State) -> None:

@@ -16,6 +16,7 @@ from cleanplate_node import (
     graph,
     host,
     manifest,
+    node_state,
     plain_exr,
     preflight,
     selftest,
@@ -108,6 +109,23 @@ def test_a_sentence_stays_until_something_changes(bench: ContractBench, window: 
     assert "black_point must lie below white_point" in bench.status(node)
     host.set_value(node, "white_point", 1.0)
     until(window, lambda: bench.status(node) == "not processed")
+
+
+def test_a_script_that_is_opened_says_how_many_frames_have_results(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2, 3)), 1, 3)
+    host.go_to(2)
+    press(window, bench, node, "process_frame")
+    node_state.summaries.clear()  # as in a Nuke that is started later
+    host.open_script(bench.save().as_posix())
+    again = host.find("Cleanplate_Matte1")
+    assert again is not None and bench.status(again) == "up to date, 1 of 3 frames"
+    bench.output(again, 2)
+    host.set_value(again, "range_mode", "custom")
+    for last, said in ((4, "up to date, 1 of 4 frames"), (0, "up to date")):
+        host.set_value(again, "last", last)
+        assert freshness.check(again, deep=False).text == said
+    host.set_value(again, "range_mode", "input")
+    assert press(window, bench, again) == "up to date, 2 done"
 
 
 def test_a_setting_that_is_refused_is_said_without_a_press(bench: ContractBench, window: State) -> None:

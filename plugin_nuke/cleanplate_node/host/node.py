@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Optional
 
 import nuke
+from matte_link.errors import LinkError
 
 from ..fingerprint import COUNT_RELOADS
 from ..knob_text import all_pairs
@@ -247,11 +248,17 @@ def input_of(node: Node, index: int) -> Optional[Node]:
     return found
 
 
+class TakenApart(LinkError):
+    """Somebody has deleted a node inside of a Cleanplate node."""
+
+    code = "broken"
+
+
 def inner(node: Node, name: str) -> Node:
-    """A node inside a Group. Raises ``KeyError`` if it was deleted."""
+    """A node inside a Group. Raises ``TakenApart`` if it was deleted."""
     found = node.node(name) if isinstance(node, nuke.Group) else None
     if found is None:
-        raise KeyError(name)
+        raise TakenApart(f"The node has lost its inner node {name}.", "Make a new node from the Keyer menu.")
     return found
 
 
