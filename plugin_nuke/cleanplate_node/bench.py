@@ -8,6 +8,7 @@ import random
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Optional, cast
 
@@ -148,17 +149,7 @@ class ContractBench:
 
     def clean(self, seed: int = 1, size: tuple[int, int] = SIZE) -> PlainImage:
         """A wall of bricks of many colours, with enough texture for an alignment and no repeated pattern."""
-        width, height = size
-        noise = random.Random(seed)
-        rows = [[(0.4 + noise.gauss(0, 0.003),) * 3 for _ in range(width)] for _ in range(height)]
-        for _ in range(width * height // 80):
-            left, top = noise.randrange(-8, width), noise.randrange(-6, height)
-            colour = (noise.uniform(0.1, 0.7), noise.uniform(0.1, 0.7), noise.uniform(0.1, 0.7))
-            for y in range(max(top, 0), min(top + noise.randrange(3, 9), height)):
-                for x in range(max(left, 0), min(left + 9, width)):
-                    rows[y][x] = colour
-        window = (0, 0, width, height)
-        return PlainImage(("R", "G", "B"), rows, window, window)
+        return _wall(seed, size)
 
     def plate(self, frame: int, clean: PlainImage, subject: Colour = SUBJECT) -> PlainImage:
         """The wall with a disc before it, which moves; ``truth`` remembers where it is."""
@@ -297,3 +288,19 @@ class ContractBench:
         for name in graph.WRITES.values():
             write = host.inner(node, name)
             expect(host.value(write, "disable") and not host.value(write, "file"), f"{name} was left switched on")
+
+
+@lru_cache(maxsize=8)
+def _wall(seed: int, size: tuple[int, int]) -> PlainImage:
+    """Every case's, made once."""
+    width, height = size
+    noise = random.Random(seed)
+    rows = [[(0.4 + noise.gauss(0, 0.003),) * 3 for _ in range(width)] for _ in range(height)]
+    for _ in range(width * height // 80):
+        left, top = noise.randrange(-8, width), noise.randrange(-6, height)
+        colour = (noise.uniform(0.1, 0.7), noise.uniform(0.1, 0.7), noise.uniform(0.1, 0.7))
+        for y in range(max(top, 0), min(top + noise.randrange(3, 9), height)):
+            for x in range(max(left, 0), min(left + 9, width)):
+                rows[y][x] = colour
+    window = (0, 0, width, height)
+    return PlainImage(("R", "G", "B"), rows, window, window)

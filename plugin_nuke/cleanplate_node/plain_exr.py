@@ -50,7 +50,8 @@ def write(path: Path, picture: PlainImage) -> None:
     offsets = b"".join(struct.pack("<Q", start + row * (8 + size)) for row in range(height))
     lines = []
     for index, row in enumerate(picture.rows):
-        planes = [struct.pack(f"<{width}f", *(pixel[channel] for pixel in row)) for channel in order]
+        columns = list(zip(*row))
+        planes = [struct.pack(f"<{width}f", *columns[channel]) for channel in order]
         lines.append(struct.pack("<ii", top + index, size) + b"".join(planes))
     write_atomically(str(path), header + offsets + b"".join(lines))
 

@@ -54,12 +54,12 @@ def quoted(text: str) -> str:
 
 def _split(text: str, separators: str) -> list[str]:
     parts: list[str] = []
-    start = position = 0
+    start = 0
     closing: list[str] = []
-    while position < len(text):
-        letter = text[position]
-        if letter == "\\":
-            position += 2
+    # Only these letters mean anything, or a pair that a backslash begins.
+    for found in re.finditer(rf'\\.?|["{{}}\[\]{separators}]', text, re.DOTALL):
+        letter, position = found[0], found.start()
+        if letter[0] == "\\":
             continue
         if closing and letter == closing[-1]:
             closing.pop()
@@ -74,7 +74,6 @@ def _split(text: str, separators: str) -> list[str]:
         elif letter in separators and not closing:
             parts.append(text[start:position])
             start = position + 1
-        position += 1
     if closing:
         raise TclError(f"missing {closing[-1]!r} after {text[start : start + 40]!r}")
     parts.append(text[start:])
