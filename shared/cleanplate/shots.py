@@ -15,9 +15,11 @@ from matte_server.server.local_server import server_for
 from matte_server.shots.argument_values import needed_instead
 from matte_server.shots.arguments import SHOT_ARGUMENTS, TEXT, ShotArgument, ShotOrder
 from matte_server.shots.batch import run_shot
+from matte_server.shots.clean_plate_check import why_not_its_clean_plate
 from matte_server.shots.option_files import files_of
 from matte_server.shots.plan_checks import check_before_start
 from matte_server.shots.reports import FrameReport, ShotReport
+from matte_server.shots.unlike_frames import unlike_frames
 from matte_server.shots.without_effect import without_effect
 
 from .frames import options_of, plain
@@ -46,8 +48,8 @@ def matte_shot(
     option, such as ``model="difference"``. ``server`` is a server's address; without one, a server that runs on
     this machine is used, else one is started and ended again. ``on_event`` is called with each frame's report,
     and with (frame number, progress) before. What is finished is skipped, so the same call goes on where an
-    earlier one ended. What is given and changes nothing is a warning of Python's. Raises :class:`CleanplateError`
-    where the shot cannot be made at all."""
+    earlier one ended. What is given and changes nothing, and a clean plate that does not seem to be this shot's,
+    are warnings of Python's. Raises :class:`CleanplateError` where the shot cannot be made at all."""
     named = {"plate": plate, "clean": clean, "output": output, **settings}
     given = {name: _value_of(argument, named[name]) for name, argument in _ARGUMENTS.items() if name in named}
     options = options_of({name: value for name, value in settings.items() if name not in _ARGUMENTS}, _ARGUMENTS)
@@ -58,7 +60,10 @@ def matte_shot(
         warnings.warn(sentence, stacklevel=2)
     found = server_for(server, keys, files_of([options]), len(shot.frames))
     with found as endpoint, MatteClient(endpoint) as client:
-        return run_shot(shot, client, on_event)
+        report = run_shot(shot, client, on_event)
+    for sentence in filter(None, (why_not_its_clean_plate(report, shot), *unlike_frames(report.frames))):
+        warnings.warn(sentence, stacklevel=2)
+    return report
 
 
 def _value_of(argument: ShotArgument, given: object) -> Any:

@@ -218,6 +218,17 @@ def test_what_cannot_work_is_an_error_with_a_code(
     assert raised.value.code == code
 
 
+def test_a_clean_plate_of_another_place_is_a_warning(
+    make_shot: Callable[..., ShotFiles], server: LocalServer
+) -> None:
+    """The command ends with exit code 4; here nothing was said."""
+    shot = make_shot(2)
+    save(Path(shot.clean), wall(seed=9) * np.array([0.2, 1.5, 0.6], np.float32))
+    with pytest.warns(UserWarning, match="does not seem to show the same place as") as warned:
+        cleanplate.matte_shot(shot.plate, shot.clean, shot.matte, server=server.endpoint.address)
+    assert len(warned) == 1
+
+
 def test_a_shot_is_made_resumed_and_reported(make_shot: Callable[..., ShotFiles], server: LocalServer) -> None:
     shot = make_shot(3)
     frames: list[object] = []
