@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass
 from typing import Optional
 
+from .quiet_folders import QuietFolders
+
 Stamps = dict[str, tuple[int, int, int]]
 _read: dict[tuple[str, str], Stamps] = {}
 """By the node's id and the folder that it shows."""
@@ -37,11 +39,15 @@ def _stamps(folder: str) -> Stamps:
     return found
 
 
+_quiet = QuietFolders(lambda folder: _stamps(folder))
+
+
 def list_ahead(name: str) -> Optional[Listed]:
     """The results of the node of that name, for the look at it that comes next. A share takes its time to tell of a
-    thousand of them, so this is for any thread but the main one."""
+    thousand of them, so this is for any thread but the main one. It does not see what was written over in place, as
+    Cleanplate never does."""
     folder = _looked_at.get(name, "")
-    return Listed(folder=folder, stamps=_stamps(folder)) if folder else None
+    return Listed(folder=folder, stamps={**_quiet.of(folder)}) if folder else None
 
 
 def look(name: str, node_id: str, folder: str, listed: Optional[Listed] = None) -> bool:

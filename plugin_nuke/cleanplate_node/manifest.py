@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,12 +18,11 @@ from matte_link.files import write_atomically
 from matte_link.result_key import MAKER, OTHER, SAME, Maker, compare_makers
 
 from .fingerprint import FrameKey
+from .quiet_folders import QuietFolders
 from .source_files import frame_file
 
 RESULT = "matte.%V.%04d.exr"
 _RECORDS = "records"
-_SETTLED_NS = 120 * 1_000_000_000
-"""What was changed so long ago tells by its times when it is changed again, whatever clock its disk has."""
 
 
 @dataclass(frozen=True)
@@ -101,27 +99,17 @@ def _parsed(path: Path) -> Optional[Record]:
         return None
 
 
-_settled: dict[str, tuple[tuple[int, int, int], list[Record]]] = {}
-"""The records of folders that have settled, each with its folder's number and times: a share is not asked for a
-thousand files at each look."""
+def _all(records: str) -> list[Record]:
+    found = [record for record in map(_parsed, Path(records).glob("*.json")) if record]
+    return sorted(found, key=lambda record: (record.frame, record.view))
+
+
+_quiet = QuietFolders(_all)
 
 
 def read_all(folder: str) -> list[Record]:
     """All records of a folder, by frame and view."""
-    records = Path(folder) / _RECORDS
-    try:
-        facts = records.stat()
-    except OSError:
-        return []
-    # A record is renamed to its name or deleted, never written in place.
-    state = facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns
-    if folder not in _settled or _settled[folder][0] != state:
-        read = [record for record in map(_parsed, records.glob("*.json")) if record]
-        found = sorted(read, key=lambda record: (record.frame, record.view))
-        if time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) < _SETTLED_NS:
-            return found
-        _settled[folder] = state, found
-    return [*_settled[folder][1]]
+    return [*_quiet.of(f"{folder}/{_RECORDS}")]
 
 
 def results_there(folder: str) -> set[str]:

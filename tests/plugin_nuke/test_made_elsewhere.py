@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import callbacks, freshness, graph, host, made_elsewhere, plain_exr
+from cleanplate_node import callbacks, freshness, graph, host, made_elsewhere, plain_exr, quiet_folders
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -198,3 +198,26 @@ def test_no_edit_waits_until_a_share_has_told_of_all_results(
     replaced(bench.results(node)[1])
     host.create("Grade")
     until(window, lambda: reloads(node) == before + 1, 20)
+
+
+def test_a_quiet_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each edit of a comp with ten nodes would ask the share for ten thousand files."""
+    monkeypatch.setattr(quiet_folders, "SETTLED_NS", 0)
+    listed, plain, folder = list[str](), made_elsewhere._stamps, tmp_path.as_posix()
+
+    def noted(folder: str) -> made_elsewhere.Stamps:
+        listed.append(folder)
+        return plain(folder)
+
+    monkeypatch.setattr(made_elsewhere, "_stamps", noted)
+    result = tmp_path / "matte.main.0001.exr"
+    result.write_bytes(b"one")
+    made_elsewhere.forget_all()
+    found = [made_elsewhere.look("Node1", "id", folder, made_elsewhere.list_ahead("Node1")) for _ in range(4)]
+    assert found == [False] * 4 and len(listed) == 2, "by the first look, and ahead of the second"
+    replaced(result)
+    (tmp_path / "matte.main.0002.exr").write_bytes(b"new")
+    assert made_elsewhere.look("Node1", "id", folder, made_elsewhere.list_ahead("Node1"))
+    made_elsewhere.will_be_read("id", folder)
+    assert not made_elsewhere.look("Node1", "id", folder, made_elsewhere.list_ahead("Node1"))
+    made_elsewhere.forget_all()

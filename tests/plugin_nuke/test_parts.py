@@ -20,6 +20,7 @@ from cleanplate_node import (
     nk_text,
     panel,
     plain_exr,
+    quiet_folders,
     range_plan,
     view_jobs,
 )
@@ -333,7 +334,7 @@ def test_records_that_have_settled_are_read_once(tmp_path: Path, monkeypatch: py
     assert reads_of([]) == 0
     manifest.write(folder, first)
     assert [reads_of([first]) for _ in range(3)] == [1, 1, 1], "another may be written within the disk's tick"
-    monkeypatch.setattr(manifest, "_SETTLED_NS", 0)
+    monkeypatch.setattr(quiet_folders, "SETTLED_NS", 0)
     assert [reads_of([first]) for _ in range(3)] == [1, 0, 0]
     manifest.read_all(folder).clear()
     manifest.write(folder, other)
