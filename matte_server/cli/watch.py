@@ -9,6 +9,7 @@ command says ``--overwrite``.
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from . import console
 LOOK_S = 2.0
 """Seconds between two looks at the folder."""
 _LOCK = ".cleanplate-watch.lock"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What file servers say that keep no locks."""
 _States = tuple[tuple[Path, int, int], ...]
 """Of each file: its path, when it was written (ns), its size in bytes."""
 
@@ -71,6 +74,10 @@ def _lock_of(output: Path) -> Iterator[None]:
             f"Another 'cleanplate matte --watch' writes to {output}.",
             "End it, or name another folder for the results.",
         ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        console.warn(f"{output} lies on a disk without locks: see that no other --watch writes to it.")
     try:
         yield
     finally:

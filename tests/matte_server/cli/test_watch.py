@@ -3,6 +3,7 @@ while nobody looks."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -230,6 +231,27 @@ def test_a_folder_that_is_away_for_a_while_is_watched_on(booth: Booth, capsys: p
     booth.add("ben.exr", 1002)
     look(watched, 3)
     assert booth.made == [["anna.exr"], ["ben.exr"]]
+
+
+@pytest.mark.parametrize("said", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_disk_without_locks_is_watched_with_a_warning(
+    booth: Booth, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: int
+) -> None:
+    """As some file servers are: "No locks available", of nothing, ended the command."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(said, os.strerror(said))
+
+    def matte(planned: Shot) -> ShotReport:
+        booth.matte(planned)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    booth.add("anna.exr")
+    watch(booth.order, matte, look_s=0.05)
+    assert booth.made == [["anna.exr"]]
+    assert f"{booth.out} lies on a disk without locks: see that no other" in capsys.readouterr().err
 
 
 def test_two_commands_do_not_watch_for_the_same_results(booth: Booth) -> None:
