@@ -192,7 +192,7 @@ def extend_edges(plate: Tensor, clean: Tensor, alpha: Tensor) -> Tensor:
 
 def _typical(plate: Tensor) -> Tensor:
     """The frame's median colour, 1 x 3 x 1 x 1."""
-    some = plate[..., ::_CELL, ::_CELL].flatten(2)
+    some = plate[..., :: 2 * _CELL, :: 2 * _CELL].flatten(2)
     return some.median(2).values.clamp(min=0.0)[..., None, None]
 
 
@@ -207,11 +207,12 @@ def _in_cells(plate: Tensor, clean: Tensor, alpha: Tensor) -> tuple[Tensor, Tens
         rows = slice(cells.start * _CELL, min(cells.stop * _CELL, height))
         seen, own = alpha[..., rows, :], plate[..., rows, :]
         counts, below = seen * seen, -(rows.stop - rows.start) % _CELL
-        unsure = _FAINT * (1.0 - seen)
-        own = torch.addcmul(own, 1.0 - seen, clean[..., rows, :], value=-1.0).clamp_(min=0.0).mul_(seen)
-        own = own.addcmul_(typical, unsure).mul_(counts / (counts + unsure).clamp_(min=1e-12))
+        rest = 1.0 - seen
+        share = counts / torch.add(counts, rest, alpha=_FAINT)
+        own = torch.addcmul(own, rest, clean[..., rows, :], value=-1.0).clamp_(min=0.0).mul_(share * seen)
+        held = share.mul_(rest).mul_(_FAINT)
         if right or below:
-            own, counts = (nnf.pad(picture, (0, right, 0, below)) for picture in (own, counts))
-        light[..., cells, :] = cell_means(own, _CELL)
+            own, counts, held = (nnf.pad(picture, (0, right, 0, below)) for picture in (own, counts, held))
+        light[..., cells, :] = cell_means(own, _CELL) + typical * cell_means(held, _CELL)
         weight[..., cells, :] = cell_means(counts, _CELL)
     return light, weight
