@@ -239,12 +239,13 @@ class MatteClient:
                 if answer is not None and answer.id == request.id:
                     return cast(MatteReply, _reply(answer))
                 if cancelled():
-                    self.cancel(request.id)
                     raise CancelledError("The matte was cancelled.")
                 if time.monotonic() >= deadline:
-                    self.cancel(request.id)
                     raise TimeoutError(f"The matte took longer than the {timeout_s:g} s allowed.")
         finally:
+            # Nobody wants it any more, as after Ctrl+C: unless it was answered, the server need not go on.
+            if request.id in self._requests.ids:
+                self.cancel(request.id)
             self._requests.forget(request.id)
 
     def learn(

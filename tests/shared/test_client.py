@@ -455,6 +455,22 @@ def test_cancel_reaches_the_server_and_the_caller(make_server: MakeServer) -> No
     assert server.cancelled == ["r1"]
 
 
+def test_ctrl_c_reaches_the_server(make_server: MakeServer) -> None:
+    """As in a notebook: the next frame waited until the server had computed the one that nobody wanted."""
+    server = make_server(never_computes)
+
+    def interrupt() -> bool:
+        if server.count(Matte):
+            raise KeyboardInterrupt
+        return False
+
+    with MatteClient(server.endpoint) as client:
+        with pytest.raises(KeyboardInterrupt):
+            client.matte(request(), cancelled=interrupt)
+        client.ping()
+        assert server.cancelled == ["r1"]
+
+
 def test_a_server_that_cancels_raises_what_a_cancelled_caller_expects(make_server: MakeServer) -> None:
     def cancels(server: ScriptedServer, message: Message) -> list[Message] | None:
         failure = Failure(message.id, code="cancelled", message="The request was cancelled.")
