@@ -310,8 +310,19 @@ def before_frame() -> None:
 @_event
 def before_render() -> None:
     """A Write begins to render."""
-    if not vendor.trouble():
+    if vendor.trouble():
+        _say_that_nothing_is_guarded()
+    else:
         _run().render_begins(host.this_node())
+
+
+def _say_that_nothing_is_guarded() -> None:
+    """Once, in a farm's log: a window has said at its start that the plugin cannot work."""
+    nodes = [node for node in host.groups() if host.has_knob(node, "node_id") and host.has_knob(node, "guard")]
+    guarded = ", ".join(host.full_name(node) for node in nodes if host.value(node, "guard"))
+    if guarded and not host.has_window() and guarded not in _printed:
+        _printed.add(guarded)
+        host.say(f"{vendor.trouble()} So stale results of {guarded} are not refused here.")
 
 
 @_event

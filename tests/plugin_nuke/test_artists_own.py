@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import nuke
@@ -15,7 +16,7 @@ from cleanplate_node import (
     host,
     vendor,
 )
-from cleanplate_node.bench import ContractBench
+from cleanplate_node.bench import ContractBench, Server
 from nuke import _host
 from nuke._state import State
 
@@ -90,29 +91,48 @@ def test_no_label_of_the_artist_breaks_the_label(own: str, bench: ContractBench,
     assert not window.callback_errors
 
 
-def test_a_missing_library_is_looked_for_once(window: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    tries: list[str] = []
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Each try to import zmq, which this Python lacks."""
+    found: list[str] = []
     plain = builtins.__import__
 
     def importing(name: str, *rest: Any) -> Any:
         if name == "zmq":
-            tries.append(name)
+            found.append(name)
             raise ImportError("No module named 'zmq'", name="zmq")
         return plain(name, *rest)
 
     monkeypatch.delitem(sys.modules, "zmq")
     monkeypatch.setattr(builtins, "__import__", importing)
     vendor.trouble.cache_clear()
-    try:
-        node = callbacks.create()
-        assert node is not None
-        for index in range(20):
-            node["label"].setValue(str(index))
-            window.process_events()
-            _host.autolabel(node)
-            node.showControlPanel()
-            host.press(node, "process_frame")
-        assert tries == ["zmq"]
-        assert window.messages[-1].startswith("Cleanplate_Matte1: Cleanplate cannot load zmq")
-    finally:
-        vendor.trouble.cache_clear()
+    yield found
+    vendor.trouble.cache_clear()
+
+
+def test_a_missing_library_is_looked_for_once(window: State, tries: list[str]) -> None:
+    node = callbacks.create()
+    assert node is not None
+    for index in range(20):
+        node["label"].setValue(str(index))
+        window.process_events()
+        _host.autolabel(node)
+        node.showControlPanel()
+        host.press(node, "process_frame")
+    assert tries == ["zmq"]
+    assert window.messages[-1].startswith("Cleanplate_Matte1: Cleanplate cannot load zmq")
+
+
+def test_a_farm_that_cannot_guard_a_render_says_so(terminal: State, tries: list[str], tmp_path: Path) -> None:
+    bench = ContractBench(tmp_path, Server(()))
+    plate = bench.read(bench.shot((1,)) / "plate.%04d.exr", 1, 1)
+    node = bench.node_on(plate, plate)
+    bench.output(plate, 1)
+    assert not terminal.printed
+    host.set_value(node, "guard", True)
+    for _ in range(2):
+        bench.output(plate, 1)
+    (said,) = terminal.printed
+    assert said.startswith("Cleanplate cannot load zmq for cp3") and said.endswith(
+        " So stale results of Cleanplate_Matte1 are not refused here."
+    )
