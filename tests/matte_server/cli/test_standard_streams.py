@@ -146,7 +146,7 @@ def on_a_full_disk(words: list[str], buffering: str = "") -> tuple[int, str]:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
 @pytest.mark.parametrize("buffering", ["", "1"])
-@pytest.mark.parametrize("words", ["version", "--version", "--help", "models --help", "models --json"])
+@pytest.mark.parametrize("words", ["version", "--version", "--help", "models --help", "matte --job-schema"])
 def test_a_full_disk_under_what_was_asked_for_is_one_sentence(words: str, buffering: str) -> None:
     """It was "No space left on device" of nothing, "Exception ignored in" and 120, or (help) no word at all."""
     code, said = on_a_full_disk(words.split(), buffering)
@@ -161,17 +161,18 @@ LOST = "warning: Standard output: No space left on device. What was made is whol
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
 def test_a_full_disk_under_what_is_said_of_results_costs_those_words_alone(
-    make_shot: Callable[..., ShotFiles], tmp_path: Path
+    make_shot: Callable[..., ShotFiles], server: LocalServer, tmp_path: Path
 ) -> None:
     """Reports and reviews were not written, and the exit code was that of input that cannot work."""
     shot, report = make_shot(2), tmp_path / "report.json"
-    code, said = on_a_full_disk(shot.command("--json", str(report), "--review"))
+    words = ("--json", str(report), "--review", "--server", server.endpoint.address)
+    code, said = on_a_full_disk(shot.command(*words))
     assert (code, said.splitlines()[-1], said.count("Standard output")) == (console.OK, LOST, 1)
     assert [frame["status"] for frame in json.loads(report.read_text())["frames"]] == ["done", "done"]
     assert len(list(tmp_path.rglob("*.html"))) == 1
     folder = tmp_path / "keys"
-    for words, made in ((["server"], "server.json"), (["client", "anna"], "anna.json")):
-        assert on_a_full_disk(["keys", *words, "--folder", str(folder)]) == (console.OK, f"{LOST}\n")
+    for key, made in ((["server"], "server.json"), (["client", "anna"], "anna.json")):
+        assert on_a_full_disk(["keys", *key, "--folder", str(folder)]) == (console.OK, f"{LOST}\n")
         assert (folder / made).is_file()
     assert on_a_full_disk(["farm", "stop", "--state", str(tmp_path / "none")])[0] == console.OK
     # The figures are what was asked for, but the report is there.
