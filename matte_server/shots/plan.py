@@ -6,7 +6,6 @@ outputs are one file.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from .plan_checks import (
     check_outputs,
 )
 from .portraits import plan_portraits
-from .role_files import RoleFiles, check_files, check_numbers, frame_pattern, named_pattern
+from .role_files import RoleFiles, check_files, check_numbers, frame_pattern, named_pattern, number_of_still
 from .shot import SAMPLES, Camera, Movies, Shot, ShotFrame, ShotSources
 
 _USUAL_NUMBER, _USUAL_SUFFIX = "####", ".exr"
@@ -127,12 +126,6 @@ def shot_numbers(sources: ShotSources, wanted: Sequence[ShotFrame]) -> tuple[int
             "Name all frames of the shot with it, or leave it out.",
         )
     return numbers
-
-
-def _number_of_still(name: str) -> int:
-    """The frame number in the name of a still, such as 1001 of plate.1001.exr; 1 without one."""
-    match = re.search(r"[._](-?\d{1,15})\Z", Path(name).stem)
-    return int(match.group(1)) if match else 1
 
 
 def frame_numbers(text: str) -> tuple[int, ...]:
@@ -241,7 +234,7 @@ class _FilesByFrame:
         for files in self._roles.values():
             check_numbers(files.pattern)
         if plate.is_still:
-            return (_number_of_still(plate.pattern.text),)
+            return (number_of_still(plate.pattern.text),)
         numbers, text = plate.frames, plate.pattern.text
         if not numbers:
             raise MatteError(

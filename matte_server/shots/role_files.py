@@ -102,6 +102,12 @@ def _problem(path: Path) -> str:
     return "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
 
 
+def number_of_still(name: str) -> int:
+    """The frame number in the name of a still, such as 1001 of plate.1001.exr; 1 without one."""
+    match = re.search(r"[._](-?\d{1,15})\Z", Path(name).stem)
+    return int(match.group(1)) if match else 1
+
+
 @lru_cache(maxsize=64)
 def _video_length(path: Path, modified_ns: int) -> int:
     with VideoReader(path) as video:

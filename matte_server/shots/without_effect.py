@@ -13,7 +13,7 @@ from matte_link.options import MatteOptions, option_specs
 from ..io import exr
 from ..io.media import is_video
 from .arguments import ShotOrder
-from .role_files import RoleFiles
+from .role_files import RoleFiles, number_of_still
 from .shot import Shot, ShotSources, frame_inputs
 
 _ROLES = {
@@ -32,7 +32,13 @@ _WITHOUT_NETWORK = "difference"
 
 def without_effect(order: ShotOrder, shot: Shot) -> list[str]:
     """A sentence for each reason why something that was given for a shot, planned as ``shot``, changes nothing."""
-    reasons = (*_of_output(shot), *_of_frames(order, shot), *_of_files(order, shot), *_of_timing(order.sources))
+    reasons = (
+        *_of_output(shot),
+        *_of_frames(order, shot),
+        *_of_range(order, shot),
+        *_of_files(order, shot),
+        *_of_timing(order.sources),
+    )
     return [
         f"{_listed(names)} {'change' if len(names) > 1 else 'changes'} nothing: {why}."
         for names, why in reasons
@@ -60,6 +66,14 @@ def _of_frames(order: ShotOrder, shot: Shot) -> Iterator[tuple[list[str], str]]:
     if not shot.all_frames:
         solve = ["--solve"] if order.solve and is_folder else []
         yield _given(order.options, ("temporal",)) + camera + solve, f"{order.plate} has no frames of one shot"
+
+
+def _of_range(order: ShotOrder, shot: Shot) -> Iterator[tuple[list[str], str]]:
+    sources = order.sources
+    roles = (getattr(sources, role) for role in ("plate", *_ROLES.values(), "output", "comp"))
+    has_numbers = Path(order.plate).is_dir() or not all(RoleFiles(name).is_still for name in roles if name)
+    if order.frames and not has_numbers and shot.frames[0].frame != number_of_still(order.plate):
+        yield ["--frames"], f"{order.plate} is one picture, and so is every other file"
 
 
 def _of_files(order: ShotOrder, shot: Shot) -> Iterator[tuple[list[str], str]]:

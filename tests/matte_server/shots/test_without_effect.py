@@ -63,6 +63,10 @@ STILL = "is neither a sequence nor a video."
             {"model": "difference", "weights": "w.pth", "precision": "float32"},
             "--weights and --precision change nothing: the model difference has no network.",
         ),
+        (
+            {"plate": "p.1001.exr", "output": "m.exr", "frames": "5"},
+            "--frames changes nothing: p.1001.exr is one picture, and so is every other file.",
+        ),
         ({"plate": "p.1001.exr", "temporal": 0.5}, f"--temporal changes nothing: {NO_SHOT}"),
         ({"plate": "p.1001.exr", "camera": "moving"}, f"--camera changes nothing: {NO_SHOT}"),
         (
@@ -105,6 +109,9 @@ def test_what_changes_nothing_is_said(folder: Path, given: dict[str, Any], sente
         {"plate": "faces", "output": "out", "bit_depth": "float", "compression": "piz"},
         {"weights": "w.pth", "precision": "float32", "temporal": 1.0, "camera": "moving"},
         {"solve": "solve.json"},
+        {"plate": "p.1001.exr", "output": "m.exr", "frames": "1001"},
+        {"plate": "p.1001.exr", "frames": "5"},
+        {"plate": "c.exr", "clean": "p.####.exr", "output": "m.exr", "frames": "1002"},
         {"plate": "p.1001.exr", "solve": "solve.json"},
         {"clean": "eyes.exr", "view": "left"},
         {"plate": "eyes.exr", "view": "left"},
