@@ -318,7 +318,7 @@ def before_render() -> None:
 
 def _say_that_nothing_is_guarded() -> None:
     """Once, in a farm's log: a window has said at its start that the plugin cannot work."""
-    nodes = [node for node in host.groups() if host.has_knob(node, "node_id") and host.has_knob(node, "guard")]
+    nodes = [node for node in host.groups() if host.is_cleanplate(node)]
     guarded = ", ".join(host.full_name(node) for node in nodes if host.value(node, "guard"))
     if guarded and not host.has_window() and guarded not in _printed:
         _printed.add(guarded)

@@ -26,7 +26,7 @@ summaries: dict[str, str] = {}
 
 def is_ours(node: host.Node) -> bool:
     """Whether a node is a Cleanplate Matte."""
-    return host.kind(node) == "Group" and host.has_knob(node, "node_id") and host.has_knob(node, "process_frame")
+    return host.kind(node) == "Group" and host.is_cleanplate(node)
 
 
 def ours() -> list[host.Node]:

@@ -68,6 +68,11 @@ def has_knob(node: Node, name: str) -> bool:
     return node.knob(name) is not None
 
 
+def is_cleanplate(node: Node) -> bool:
+    """Whether it is a Cleanplate node, or a gizmo that was made of one."""
+    return has_knob(node, "node_id") and has_knob(node, "process_frame")
+
+
 def value(node: Node, name: str) -> Any:
     """A knob's value: a text, a number, a bool, or the chosen word of an enumeration.
 

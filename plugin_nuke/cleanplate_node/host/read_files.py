@@ -11,7 +11,7 @@ from ..frame_reach import SAME_FRAME, FrameMap, number_taken
 from ..graph_scope import GraphScope
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, as_typed, has_knob, is_on, is_write, shows_its_render
+from .node import Node, as_typed, is_cleanplate, is_on, is_write, shows_its_render
 from .script import root_evaluated
 from .texts import is_one_file_name
 from .walk import inside_of
@@ -31,10 +31,10 @@ def files_of(node: Node, knobs: str, scopes: Collection[GraphScope]) -> list[Opt
 
 def _file_knobs(node: Node, knobs: str) -> list[nuke.File_Knob]:
     """The names of files that the node reads. A Write reads where it is told to, or the Precomp that it is in is
-    told to read what was rendered of it."""
+    told to read what was rendered of it; the picture of a Cleanplate node is in its inner Read."""
     names = {"file", *(name for name, _ in all_pairs(knobs))} - {"proxy", "icon"}
     is_written = is_write(node) and not (is_on(node, "reading") or shows_its_render(node.parent()))
-    if _is_ours(node) or is_written or _is_told_not_to_read(node):
+    if is_cleanplate(node) or is_written or _is_told_not_to_read(node):
         return []
     found = [node.knob(name) for name in sorted(names)]
     return [knob for knob in found if isinstance(knob, nuke.File_Knob) and as_typed(knob)]
@@ -44,11 +44,6 @@ def _is_told_not_to_read(node: Node) -> bool:
     """As a Camera is whose file's values were taken over to be edited."""
     found = [node.knob(name) for name in _READS_FILE]
     return any(isinstance(knob, nuke.Boolean_Knob) and not (knob.value() or knob.hasExpression()) for knob in found)
-
-
-def _is_ours(node: Node) -> bool:
-    """Whether it is a Cleanplate node, of whose knobs only few change its picture: that is in its inner Read."""
-    return has_knob(node, "node_id") and has_knob(node, "process_frame")
 
 
 def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope) -> Optional[SourceFile]:
