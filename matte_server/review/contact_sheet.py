@@ -22,10 +22,17 @@ GREY = 0.18
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture of a sheet: scene-linear colour, height x width x 3, and the caption below it."""
+    """One picture of a sheet: scene-linear colour, height x width x 3, the caption below it, and how many times as
+    wide as high its pixels are seen."""
 
     colour: Float32
     caption: str
+    pixel_aspect: float = 1.0
+
+    def height(self, width: int) -> int:
+        """Its height on a sheet where it is ``width`` pixels wide."""
+        high, wide = self.colour.shape[:2]
+        return max(1, round(float(high * width / (wide * self.pixel_aspect))))
 
 
 def rolled_off(colour: Float32) -> Float32:
@@ -55,16 +62,23 @@ def foreground_and_alpha(matte: Image) -> tuple[Float32, Float32]:
     return foreground, alpha
 
 
-def matte_cells(plate: Float32, clean: Float32, foreground: Float32, alpha: Float32, comp: Float32) -> list[Cell]:
+def matte_cells(
+    plate: Float32,
+    clean: Float32,
+    foreground: Float32,
+    alpha: Float32,
+    comp: Float32,
+    pixel_aspect: float = 1.0,
+) -> list[Cell]:
     """The row of a frame: plate, clean plate, alpha, foreground over grey, comp."""
-    grey = np.repeat(_light_shown_as(alpha), 3, axis=-1)
-    return [
-        Cell(colour=plate, caption="plate"),
-        Cell(colour=clean, caption="clean plate"),
-        Cell(colour=grey, caption="alpha"),
-        Cell(colour=over(foreground, alpha, np.full_like(foreground, GREY)), caption="foreground over grey"),
-        Cell(colour=comp, caption="comp"),
-    ]
+    pictures = {
+        "plate": plate,
+        "clean plate": clean,
+        "alpha": np.repeat(_light_shown_as(alpha), 3, axis=-1),
+        "foreground over grey": over(foreground, alpha, np.full_like(foreground, GREY)),
+        "comp": comp,
+    }
+    return [Cell(colour=colour, caption=caption, pixel_aspect=pixel_aspect) for caption, colour in pictures.items()]
 
 
 def _light_shown_as(alpha: Float32) -> Float32:
@@ -79,22 +93,24 @@ def _light_shown_as(alpha: Float32) -> Float32:
 def contact_sheet(
     rows: Sequence[Sequence[Cell]], titles: Sequence[str], heading: str, cell_width: int = 380
 ) -> Image:
-    """A sheet as an sRGB picture (0..1): one row of cells for each title, captions below them."""
-    height = max(round(cell.colour.shape[0] * cell_width / cell.colour.shape[1]) for row in rows for cell in row)
+    """A sheet as an sRGB picture (0..1): one row of cells for each title, captions below them. Every picture keeps
+    its shape."""
+    heights = [max(cell.height(cell_width) for cell in row) for row in rows]
     columns = max(len(row) for row in rows)
     sheet_width = 2 * _MARGIN + columns * cell_width + (columns - 1) * _GAP
-    row_height = height + _CAPTION + _GAP
-    sheet = Picture.new("RGB", (sheet_width, 3 * _MARGIN + 30 + len(rows) * row_height), _PAPER)
+    sheet_height = 3 * _MARGIN + 30 + sum(heights) + len(rows) * (_CAPTION + _GAP)
+    sheet = Picture.new("RGB", (sheet_width, sheet_height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN), heading, fill=_INK, font=ImageFont.load_default(24))
     small = ImageFont.load_default(15)
-    for number, (row, title) in enumerate(zip(rows, titles, strict=True)):
-        top = 2 * _MARGIN + 30 + number * row_height
+    top = 2 * _MARGIN + 30
+    for row, title, height in zip(rows, titles, heights, strict=True):
         for column, cell in enumerate(row):
             left = _MARGIN + column * (cell_width + _GAP)
-            sheet.paste(_thumbnail(cell.colour, cell_width, height), (left, top))
+            sheet.paste(_thumbnail(cell.colour, cell_width, cell.height(cell_width)), (left, top))
             words = f"{title}  {cell.caption}" if column == 0 else cell.caption
             draw.text((left, top + height + 4), words, fill=_FAINT, font=small)
+        top += height + _CAPTION + _GAP
     pixels = np.asarray(sheet, np.float32) / 255.0
     window = Window(0, 0, sheet.width, sheet.height)
     return Image(

@@ -221,7 +221,8 @@ def _sheet(reader: _ShotReader, figures: list[FrameFigures], title: str) -> Imag
     for index in _chosen([frame.severity for frame in figures]):
         view = reader.view(index)
         if view is not None:
-            rows.append(matte_cells(view.plate, view.clean, view.foreground, view.alpha, view.comp))
+            pictures = (view.plate, view.clean, view.foreground, view.alpha, view.comp)
+            rows.append(matte_cells(*pictures, view.pixel_aspect))
             mark = " (look at it)" if figures[index].reasons else ""
             titles.append(f"frame {figures[index].frame}{mark}:")
     return contact_sheet(rows, titles, title)

@@ -88,6 +88,19 @@ def test_every_cell_of_the_sheet_shows_its_picture() -> None:
             assert (level, level, level) in seen
 
 
-def test_pictures_of_other_shapes_share_a_sheet() -> None:
-    sheet = contact_sheet([[Cell(flat(0.2, 40, 80), "wide")], [Cell(flat(0.2, 80, 40), "tall")]], ["a", "b"], "Two")
+def test_pictures_keep_their_shapes_on_a_sheet() -> None:
+    """A folder of portraits, wide and tall, and a plate with pixels of twice their height: all were stretched to
+    the shape of the tallest."""
+    wide, tall = Cell(flat(0.1, 40, 80), "wide"), Cell(flat(0.2, 80, 40), "tall")
+    squeezed = Cell(flat(0.3, 40, 40), "squeezed", pixel_aspect=2.0)
+    sheet = contact_sheet([[wide, squeezed], [tall]], ["a", "b"], "Three", cell_width=160)
     assert sheet.pixels.min() >= 0.0 and sheet.pixels.max() <= 1.0
+    for cell, height in ((wide, 80), (squeezed, 80), (tall, 320)):
+        place = np.argwhere(np.abs(sheet.pixels - codes(cell.colour)).max(-1) < 0.5 / 255)
+        assert (np.ptp(place, axis=0) + 1).tolist() == [height, 160], cell.caption
+
+
+def test_a_squeezed_frames_cells_know_it() -> None:
+    grey = flat(0.1, 4, 8)
+    cells = matte_cells(grey, grey, grey, np.ones((4, 8, 1), np.float32), grey, pixel_aspect=2.0)
+    assert [cell.height(160) for cell in cells] == [40] * 5
