@@ -88,9 +88,9 @@ class Connection:
 
     def send(self, message: Message) -> None:
         """Sends a message; drops it while the connection is down. Raises ``UnavailableError`` once it is closed."""
-        self._check_open()
         if not self.is_up:
             return
+        self._check_open()
         try:
             self._socket.send_multipart(cast(Any, encode(message)), flags=zmq.NOBLOCK, copy=False)
         except zmq.Again:
