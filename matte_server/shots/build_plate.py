@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from matte_link.sequence import counted, evenly_spaced
 
-from ..core.align import Alignment, align, is_measured
+from ..core.align import Alignment, align, display_transform, is_measured, is_unlike
 from ..core.clean_plate_vote import LEAST_FRAMES, VotedPlate, average_clean_plate, vote_clean_plate
 from ..core.image import Float32, Image, Mask
 from ..core.placement import with_exposure
@@ -143,18 +143,27 @@ def _aligned(
     visible = np.ones(picture.pixels.shape[:2], np.float32)
     if frame.holdout is not None:
         holdout = pictures.read_data(frame.holdout, frame.video_frames.get("holdout", 0))
-        visible -= _subject(exr.matte_channel(holdout), picture.data_window)
+        visible -= _subject(exr.matte_channel(holdout), picture, frame.holdout.name)
     return _warped(picture.rgb, visible, alignment, picture.data_window, target.data_window)
 
 
-def _subject(matte: Image, window: Window) -> Float32:
-    """A rough matte of the subject in a picture's window, 0 or 1, grown by a few pixels."""
+def _subject(matte: Image, picture: Image, name: str) -> Float32:
+    """A rough matte of the subject on a picture's pixels, 0 or 1, grown by a few of them; a proxy's is enlarged.
+    Raises ``MatteError("bad_guide", ...)`` where it is not known how it lies on the picture."""
+    window, own, size = picture.data_window, picture.display_window, matte.display_window
+    if is_unlike(picture, matte):
+        raise MatteError(
+            "bad_guide",
+            f"{name} is {size.width} x {size.height} pixels, the plate's frame {own.width} x {own.height}: "
+            "that is no other size of the same shape.",
+            "Write the matte in the plate's size.",
+        )
+    place = window.from_plane() @ display_transform(picture, matte) @ matte.data_window.to_plane()
     hard = (matte.pixels[..., 0] > _SUBJECT_ALPHA).astype(np.float32)
-    size = 2 * _SUBJECT_MARGIN_PX + 1
-    grown = cv2.dilate(hard, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
-    shift = (window.from_plane() @ matte.data_window.to_plane())[:2]
-    moved = cv2.warpAffine(grown, shift, (window.width, window.height), flags=cv2.INTER_NEAREST)
-    return np.asarray(moved, np.float32)
+    moved = cv2.warpAffine(hard, place[:2], (window.width, window.height), flags=cv2.INTER_NEAREST)
+    margin = 2 * _SUBJECT_MARGIN_PX + 1
+    grown = cv2.dilate(moved, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin)))
+    return np.asarray(grown, np.float32)
 
 
 def _warped(

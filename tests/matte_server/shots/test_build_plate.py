@@ -169,3 +169,32 @@ def test_unknown_places_count_as_not_covered(moving_shot: Path, server: LocalSer
     covered = exr.read_image(matte, layer="clean").pixels[..., 3]
     assert (covered[42:58, 102:128] == 0).all()
     assert covered[62:, :20].mean() > 0.5
+
+
+def built_with_roto(folder: Path, mask: np.ndarray) -> int:
+    """The command's exit code on three frames of an empty set, ``mask`` being the rough matte of each."""
+    for number in range(3):
+        save(folder / f"plate.{number:04}.exr", grainy(wall(), number))
+        save(folder / f"roto.{number:04}.exr", np.repeat(mask[..., None], 3, -1))
+    plate, roto, clean = (str(folder / name) for name in ("plate.####.exr", "roto.####.exr", "clean.exr"))
+    return cli.main(["build-plate", plate, "-o", clean, "--align", "none", "--subject", roto])
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 2.0])
+def test_a_rough_matte_of_another_size_lies_where_it_belongs(tmp_path: Path, times: float) -> None:
+    """It was laid on the plate from the top left pixel on, so that the subject voted."""
+    height, width = (round(side * times) for side in wall().shape[:2])
+    mask = np.zeros((height, width))
+    mask[round(80 * times) : round(100 * times), round(100 * times) : round(130 * times)] = 1.0
+    assert built_with_roto(tmp_path, mask) == 1
+    unseen = exr.read_image(tmp_path / "clean.exr", layer="coverage").pixels[..., 0] == 0
+    # Five pixels around it do not vote either, and one more where a pixel of the matte is two of the plate.
+    assert unseen[80:100, 100:130].all() and unseen.sum() <= 32 * 42
+
+
+def test_a_rough_matte_of_another_shape_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert built_with_roto(tmp_path, np.zeros((100, 160))) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    high, wide = wall().shape[:2]
+    assert f"error (bad_guide): roto.0000.exr is 160 x 100 pixels, the plate's frame {wide} x {high}: that" in said
+    assert not (tmp_path / "clean.exr").exists()
