@@ -119,7 +119,7 @@ def _writing(kind: str, path: Path) -> Iterator[None]:
         raise MatteError(
             "cannot_write",
             f"The {kind} {path} cannot be written: {disk_words(error)}",
-            "Name a file with --state in a folder that has room and that this user may write to.",
+            "Name a file with --state on a local disk that has room, in a folder that this user may write to.",
         ) from None
 
 
