@@ -164,8 +164,9 @@ def _make_fresh(scene: Any, node: Any, frame: int) -> None:
             f"Solve first: blender --command cleanplate {file} --frames {frames}",
         )
     solve = solve_now(scene, node, [frame])
-    if not plan.is_fresh(frame):
-        raise NodeError(f"{_not_solved(_unsolved(plan, scene, frame))}: {solve.sentence}")
+    # The solve has asked the server who it is by now.
+    if not solve.plan.is_fresh(frame):
+        raise NodeError(f"{_not_solved(_unsolved(solve.plan, scene, frame))}: {solve.sentence}")
     for warning in solve.warnings:
         print(f"Cleanplate: {node.name}: frame {frame}: {warning}", file=sys.stderr, flush=True)
 

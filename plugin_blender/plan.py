@@ -23,7 +23,7 @@ from .matte_link.file_digest import file_digest
 from .matte_link.files import write_atomically
 from .matte_link.messages import NEIGHBOURS, Pong
 from .matte_link.options import MatteOptions
-from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest
+from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest, maker_now
 from .matte_link.seen_files import Seen, SeenTogether
 from .matte_link.sequence import counted
 from .result_files import NAME, SentPictures, frame_of, frames_of, known_facts, known_stamp, withdrawn_content
@@ -64,8 +64,8 @@ class SolvePlan:
 
     @property
     def maker(self) -> Maker | None:
-        """Who would make the results now; None where no server was asked."""
-        return None if self.server is None else Maker.of(self.options, self.server)
+        """Who would make the results now; None where no server was asked, or it was starting."""
+        return maker_now(self.options, self.server)
 
     @cached_property
     def key(self) -> str:

@@ -17,6 +17,7 @@ from .matte_link.diagnostics import warnings_of
 from .matte_link.errors import LinkError
 from .matte_link.job import MatteJob
 from .matte_link.job_events import FrameDone, FrameFailed, FrameProgress, JobFinished
+from .matte_link.messages import Pong
 from .matte_link.sequence import counted
 from .plan import NodeError
 from .preferences import endpoint
@@ -29,6 +30,7 @@ CONNECT_S = 5.0
 ASK_S = 1.0
 PATIENCE_S = 30.0
 _PAUSE_S = 0.002
+_STARTING_S = 0.1
 _FAREWELL_S = 0.3
 
 
@@ -50,7 +52,7 @@ class Solve:
         self.node_id = node.matte.node_id
         # A result is compared with its maker too. If no server answers here, the job reports it later.
         with contextlib.suppress(LinkError):
-            ask_server(ASK_S)
+            _ask_ready_server()
         fingerprint.forget()
         self.plan = planning.refresh(scene, node)
         if self.plan.problem:
@@ -179,6 +181,10 @@ class Solve:
         self._state.activity = self._state.progress = ""
         self._state.error = self.sentence
         runtime.look_back_again()
+        if self.done and self.plan.server and self.plan.maker is None:
+            # It has started since, and knows who makes its results.
+            with contextlib.suppress(LinkError):
+                _asked(ASK_S)
         with contextlib.suppress(NodeError):
             planning.refresh(*planning.find(self.node_id), by_timer=True)
 
@@ -343,6 +349,21 @@ def solve_now(scene: Any, node: Any, frames: Sequence[int], again: bool = False)
 
 def ask_server(timeout_s: float = 2.0) -> str:
     """One line about the server; raises ``LinkError``."""
+    address, pong = _asked(timeout_s)
+    models = f": {', '.join(pong.models)}." if pong.models else ", and is starting."
+    return f"Cleanplate {pong.version} answers at {address}{models}"
+
+
+def _ask_ready_server() -> None:
+    """Asks the server. Without a window it is waited for where it is still starting: before it knows its models,
+    nothing tells whether results are of its making. Raises ``LinkError``."""
+    until = time.monotonic() + (PATIENCE_S if bpy.app.background else 0.0)
+    while not _asked(ASK_S)[1].models and time.monotonic() < until:
+        time.sleep(_STARTING_S)
+
+
+def _asked(timeout_s: float) -> tuple[str, Pong]:
+    """The server's address, and what it answers, which is kept; raises ``LinkError``."""
     with MatteClient(endpoint()) as client:
         address = client.endpoint.address
         try:
@@ -352,4 +373,4 @@ def ask_server(timeout_s: float = 2.0) -> str:
             raise NodeError(error.message, runtime.hint_here(error.hint)) from None
     runtime.silent_servers.discard(address)
     runtime.servers[address] = pong
-    return f"Cleanplate {pong.version} answers at {address}: {', '.join(pong.models)}."
+    return address, pong

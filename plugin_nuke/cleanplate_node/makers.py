@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
+from matte_link import result_key
 from matte_link.messages import Pong
 from matte_link.options import MatteOptions
 from matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers
@@ -40,9 +41,8 @@ def remember(address: str, pong: Pong) -> None:
 
 def maker_now(options: MatteOptions, address: str) -> Optional[Maker]:
     """The maker of a result that the server at ``address`` would compute now with these options; None if that
-    server has not answered since Nuke was started."""
-    pong = _pongs.get(address)
-    return None if pong is None else Maker.of(options, pong)
+    server has not answered since Nuke was started, or was starting itself."""
+    return result_key.maker_now(options, _pongs.get(address))
 
 
 def compare(records: Sequence[Record], now: Optional[Maker]) -> MakerComparison:

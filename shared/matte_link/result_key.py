@@ -71,6 +71,13 @@ class Maker:
         return Maker(version=server.version, model=model, weights=_weights_now(options, model, server))
 
 
+def maker_now(options: MatteOptions, server: Optional[Pong]) -> Optional[Maker]:
+    """The maker of a result that a server would compute with these options now, by its last answer. None where it
+    was not asked, or answered before its first matting process had started: it knows neither its models nor their
+    weights then."""
+    return Maker.of(options, server) if server is not None and server.models else None
+
+
 def _weights_now(options: MatteOptions, model: str, server: Pong) -> Optional[str]:
     if not options.weights:
         return str(server.weights.get(model, ""))

@@ -57,6 +57,16 @@ def forget_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(makers, "_pongs", {})
 
 
+def test_a_server_that_is_still_starting_makes_no_result_stale(bench: ContractBench) -> None:
+    """It answers before its first matting process does, and knows neither its models nor their weights then."""
+    two_frames(bench)
+    ((address, pong),) = makers._pongs.items()
+    makers.remember(address, dataclasses.replace(pong, models=(), weights={}))
+    assert makers.maker_now(MatteOptions(model="auto"), address) is None
+    makers.remember(address, pong)
+    assert makers.maker_now(MatteOptions(model="difference"), address) == HERE
+
+
 def change_maker(bench: ContractBench, node: nuke.Node, frame: int, **changes: Any) -> None:
     folder = range_plan.shown_folder(bench.shown(node))
     record = manifest.read(folder, frame, "main")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import threading
@@ -54,12 +55,22 @@ def again(place: Path) -> dict[str, Any]:
 
 
 def render(place: Path) -> dict[str, Any]:
-    """A background render with the add-on: frame 4 is solved when its turn comes."""
+    """A background render with the add-on: frame 4 is solved when its turn comes, whoever answered before."""
     stage.add_on()
-    from plugin_blender import places, runtime
+    from plugin_blender import places, planning, runtime
+    from plugin_blender.solve import ask_server
 
+    ask_server()
+    ((address, server),) = runtime.servers.items()
     bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
-    bpy.context.scene.render.filepath = str(place / "out" / "main_")
+    ((scene, node),) = places.all_nodes()
+    # What a server says while its first matting process starts: it knows neither its models nor their weights.
+    runtime.servers[address] = dataclasses.replace(server, models=(), weights={})
+    plan = planning.refresh(scene, node)
+    assert plan.counts().fresh == (1, 2, 3) and plan.server and plan.maker is None
+    runtime.servers[address] = dataclasses.replace(server, version="0.0.0")
+    assert planning.refresh(scene, node).counts().stale == (1, 2, 3)
+    scene.render.filepath = str(place / "out" / "main_")
     bpy.ops.render.render(animation=True)
     ((_, node),) = places.all_nodes()
     return {"fresh": runtime.states[node.matte.node_id].plan.is_fresh(4)}

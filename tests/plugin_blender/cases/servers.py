@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import signal
+import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -49,6 +53,7 @@ def case(folder: str, command: str) -> None:
     bpy.ops.cleanplate.stop_server()
     assert not server_process.is_running() and not server_process.describe()
     never_ready(Path(folder))
+    starting(scene, node, command)
 
 
 def never_ready(place: Path) -> None:
@@ -68,6 +73,42 @@ def never_ready(place: Path) -> None:
     assert server_process.describe() == panels._server_state() == "The server is starting"
     bpy.ops.cleanplate.stop_server()
     assert not server_process.is_running() and not server_process.describe()
+
+
+def starting(scene: object, node: object, command: str) -> None:
+    """A server that answers before its first matting process does: a solve without a window waits for that, and
+    knows who makes results."""
+    from plugin_blender import runtime
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        runtime.server_address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    address = runtime.server_address
+    words = [command, "serve", "--bind", address, "--device", "cpu"]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        asked_early(scene, node, address)
+    finally:
+        server.terminate()
+    runtime.server_address = ""
+
+
+def asked_early(scene: object, node: object, address: str) -> None:
+    from plugin_blender import runtime
+    from plugin_blender.solve import Solve, ask_server
+
+    said = ""
+    while not said:
+        with contextlib.suppress(Exception):
+            said = ask_server(0.5)
+    assert said.endswith(f"answers at {address}, and is starting."), said
+    solve = Solve(scene, node, [1], again=True)
+    assert solve.plan.maker.model == "difference" and "difference" in runtime.servers[address].models
+    # A window does not wait, and asks again at the end of a solve.
+    early = dataclasses.replace(runtime.servers[address], models=(), weights={})
+    solve.plan, runtime.servers[address] = dataclasses.replace(solve.plan, server=early), early
+    solve.run()
+    assert solve.done == [1] and runtime.servers[address].models, solve.sentence
 
 
 def private(node: object) -> None:
