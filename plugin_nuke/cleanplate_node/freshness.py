@@ -86,7 +86,7 @@ class ShownResult:
 
     @functools.cached_property
     def _records(self) -> list[manifest.Record]:
-        return preflight.records_in_range(self._node, self._folder, (host.current_frame(),))
+        return preflight.records_in_range(self._node, manifest.read_all(self._folder), (host.current_frame(),))
 
     def settings(self) -> ResultState:
         """Whether settings and graph are those of the result."""

@@ -28,6 +28,11 @@ class Listed:
     stamps: Stamps
 
 
+def list_now(folder: str) -> Listed:
+    """The results in a folder."""
+    return Listed(folder=folder, stamps=_stamps(folder))
+
+
 def _stamps(folder: str) -> Stamps:
     """The results in a folder by name, each with its number on disk, its size and its time."""
     found: Stamps = {}
@@ -59,9 +64,9 @@ def look(name: str, node_id: str, folder: str, listed: Optional[Listed] = None) 
     return _differ(node_id, folder, listed.stamps)
 
 
-def will_be_read(node_id: str, folder: str) -> None:
-    """The node's Read is reloaded now."""
-    _read[node_id, folder] = _stamps(folder)
+def will_be_read(node_id: str, folder: str, listed: Optional[Listed] = None) -> None:
+    """The node's Read is reloaded now. What it reads is at least as new as what was ``listed`` before."""
+    _read[node_id, folder] = _stamps(folder) if listed is None else listed.stamps
 
 
 def are_others(node_id: str, folder: str) -> bool:

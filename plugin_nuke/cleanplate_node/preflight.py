@@ -145,22 +145,27 @@ def _compare_files(folder: str, keys: Mapping[tuple[int, str], FrameKey]) -> Non
             manifest.renew(folder, record, keys[record.frame, record.view])
 
 
-def records_in_range(node: host.Node, folder: str, frames: Iterable[int] = ()) -> list[manifest.Record]:
-    """The records of a folder of results that are in the node's frame range or among ``frames``."""
-    records = manifest.read_all(folder)
+def records_in_range(
+    node: host.Node, records: Sequence[manifest.Record], frames: Iterable[int] = ()
+) -> list[manifest.Record]:
+    """Those of a folder's records that are in the node's frame range or among ``frames``."""
     try:
         wanted = {*frames_of(node), *frames}
     except Refused:
-        return records  # without a range all results count
+        return [*records]  # without a range all results count
     return [record for record in records if record.frame in wanted]
 
 
 def compare_makers_of(
-    node: host.Node, folder: str, options: MatteOptions, address: str, frames: Iterable[int] = ()
+    node: host.Node,
+    records: Sequence[manifest.Record],
+    options: MatteOptions,
+    address: str,
+    frames: Iterable[int] = (),
 ) -> makers.MakerComparison:
-    """Compares the makers of the results in the node's frame range, and of ``frames``, with the maker that the
+    """Compares the makers of a folder's results, in the node's range and of ``frames``, with the maker that the
     server at ``address`` named last; where it was never asked, the results are only compared with each other."""
-    return makers.compare(records_in_range(node, folder, frames), makers.maker_now(options, address))
+    return makers.compare(records_in_range(node, records, frames), makers.maker_now(options, address))
 
 
 def check_host(node: host.Node) -> None:

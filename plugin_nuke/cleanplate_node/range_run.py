@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Optional
 
-from . import generations, host, later, preflight, range_plan, status_basis
+from . import generations, host, later, made_elsewhere, manifest, preflight, range_plan, status_basis
 from .job_progress import JobProgress
 from .node_options import options_of
 from .node_runs import NodeRun, RunOutcome
@@ -69,7 +69,15 @@ class RangeRun(NodeRun):
                 jobs.delete_used_plates()
                 self._carry_over()
             finally:
-                host.on_main(self._end, jobs.progress)
+                host.on_main(self._end, jobs.progress, *self._found_there())
+
+    def _found_there(self) -> tuple[made_elsewhere.Listed, Sequence[manifest.Record]]:
+        """The results and records in the folder. Read on this thread, since a share takes its time to tell of a
+        thousand of them."""
+        records: Sequence[manifest.Record] = ()
+        with contextlib.suppress(OSError):
+            records = manifest.read_all(self.plan.folder)
+        return made_elsewhere.list_now(self.plan.folder), records
 
     def _carry_over(self, left_out: Collection[tuple[int, str]] = ()) -> None:
         """Where the run writes beside the results that it replaces, all others are taken along: those that it does
@@ -112,16 +120,18 @@ class RangeRun(NodeRun):
             if not self.is_background:
                 tell(self.node, text)
 
-    def _end(self, progress: JobProgress) -> None:
+    def _end(
+        self, progress: JobProgress, listed: made_elsewhere.Listed, records: Sequence[manifest.Record]
+    ) -> None:
         if host.is_rendering():
-            later.after(_RENDER_POLL_S, host.on_main, self._end, progress)
+            later.after(_RENDER_POLL_S, host.on_main, self._end, progress, listed, records)
             return
         is_current = self._is_current()
         self._ended()
         if is_current:
             if self._not_reloaded:
-                show_results(self.node, self.plan.folder, self.plan.frames)
-            progress.makers = self._compare_makers()
+                show_results(self.node, self.plan.folder, self.plan.frames, listed=listed)
+            progress.makers = self._compare_makers(records)
         code = progress.code or ("cancelled" if progress.cancelled else "")
         self.outcome = RunOutcome(done=progress.done, total=progress.total, code=code, text=progress.summary)
         if is_current:
@@ -150,7 +160,7 @@ class RangeRun(NodeRun):
             tell(self.node, STALE_SETTINGS if self.is_stale else f"not processed in view {', '.join(added)}")
         status_basis.note(self.node, sources)
 
-    def _compare_makers(self) -> str:
+    def _compare_makers(self, records: Sequence[manifest.Record]) -> str:
         plan = self.plan
         address = plan.endpoint.address
-        return preflight.compare_makers_of(self.node, plan.folder, plan.options, address, plan.frames).text
+        return preflight.compare_makers_of(self.node, records, plan.options, address, plan.frames).text

@@ -15,8 +15,14 @@ from .node_state import node_id, results_folder, shown_results
 from .sources import NodeSources, feed_of
 
 
-def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bool = True) -> None:
-    """Points the node's Read at a folder of results.
+def show_results(
+    node: host.Node,
+    folder: str,
+    frames: Sequence[int],
+    reload: bool = True,
+    listed: Optional[made_elsewhere.Listed] = None,
+) -> None:
+    """Points the node's Read at a folder of results, which may have been ``listed`` on another thread.
 
     ``reload`` has the Read look at its files again, which throws away whatever Nuke keeps downstream of it.
     """
@@ -32,7 +38,7 @@ def show_results(node: host.Node, folder: str, frames: Sequence[int], reload: bo
         for name, end in zip(names, (first, last) * 2):
             host.set_value(holder, name, end)
     if reload:
-        made_elsewhere.will_be_read(node_id(node), folder)
+        made_elsewhere.will_be_read(node_id(node), folder, listed)
         _reload(read)
     note_script(node)
 

@@ -121,7 +121,8 @@ def process(
 
 def _show_what_is_there(node: host.Node, plan: range_plan.RangePlan, frames: Sequence[int]) -> None:
     show_results(node, plan.folder, frames)
-    found = compare_makers_of(node, plan.folder, plan.options, plan.endpoint.address, frames)
+    records = manifest.read_all(plan.folder)
+    found = compare_makers_of(node, records, plan.options, plan.endpoint.address, frames)
     summaries[plan.node_id] = found.text or UP_TO_DATE
     check(node)
 

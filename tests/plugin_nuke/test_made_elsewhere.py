@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import callbacks, freshness, graph, host, made_elsewhere, plain_exr, quiet_folders
+from cleanplate_node import callbacks, freshness, graph, host, made_elsewhere, manifest, plain_exr, quiet_folders
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -198,6 +198,33 @@ def test_no_edit_waits_until_a_share_has_told_of_all_results(
     replaced(bench.results(node)[1])
     host.create("Grade")
     until(window, lambda: reloads(node) == before + 1, 20)
+
+
+def test_the_end_of_a_run_waits_for_no_share(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the Read reads then is known all the same."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    host.go_to(9)
+    on_main, plain, read_all = list[bool](), made_elsewhere._stamps, manifest.read_all
+
+    def noted(folder: str) -> made_elsewhere.Stamps:
+        on_main.append(threading.current_thread() is threading.main_thread())
+        return plain(folder)
+
+    def read(folder: str) -> list[manifest.Record]:
+        on_main.append(threading.current_thread() is threading.main_thread())
+        return read_all(folder)
+
+    monkeypatch.setattr(manifest, "read_all", read)
+
+    monkeypatch.setattr(callbacks._resting, "touch", lambda name: None)
+    monkeypatch.setattr(made_elsewhere, "_stamps", noted)
+    press(window, bench, node)
+    assert len(on_main) > 1 and not any(on_main) and reloads(node) == 1
+    assert not made_elsewhere.are_others(str(host.value(node, "node_id")), folder_of(bench, node))
+    replaced(bench.results(node)[1])
+    assert made_elsewhere.are_others(str(host.value(node, "node_id")), folder_of(bench, node))
 
 
 def test_a_quiet_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
