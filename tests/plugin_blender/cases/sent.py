@@ -27,11 +27,15 @@ class Sent:
         """Whether something cannot be compared."""
         return self.look()[1]
 
-    def look(self) -> tuple[list[str], bool]:
-        """Both."""
+    def plan(self) -> Any:
+        """How the node would be solved now."""
         from plugin_blender import planning
 
-        plan = planning.plan_of(self._scene, self._node)
+        return planning.plan_of(self._scene, self._node)
+
+    def look(self) -> tuple[list[str], bool]:
+        """Both."""
+        plan = self.plan()
         if plan.problem:
             return [plan.problem], False
         return [plan.key, *(plan.stamp(frame) for frame in self._frames)], bool(plan.uncomparable)

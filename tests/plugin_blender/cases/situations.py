@@ -131,7 +131,7 @@ def auto_refresh(place: Path, scene: Any, tree: Any, node: Any, plate: Any) -> N
         shown[refreshes] = [Sent(scene, node, (frame,)).digest() for frame in (1, 2, 4)]
         tree.links.new(plate.outputs[0], node.inputs["Plate"])
         assert not stage.error_of(lambda: bpy.ops.cleanplate.solve_range())
-        assert Sent(scene, node, (1,))._plan().counts().fresh == (1, 2, 3, 4)
+        assert Sent(scene, node, (1,)).plan().counts().fresh == (1, 2, 3, 4)
     assert len(set(shown[True])) == 3 and shown[False] == shown[True], shown
     plate.use_auto_refresh = True
 
@@ -186,7 +186,7 @@ def between_frames(scene: Any, tree: Any, node: Any, plate: Any) -> None:
     scene.frame_set(2, subframe=0.5)
     assert [sent.state(), sent.digest()] == [state, picture]
     assert not stage.error_of(bpy.ops.cleanplate.solve_frame)
-    assert sent._plan().is_fresh(2) and abs(scene.frame_subframe - 0.5) < 1e-6
+    assert sent.plan().is_fresh(2) and abs(scene.frame_subframe - 0.5) < 1e-6
     scene.frame_set(3)
     assert Sent(scene, node, (3,)).digest() != picture
     scene.frame_set(1)
