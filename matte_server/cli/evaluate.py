@@ -25,8 +25,9 @@ examples:
 
 Pictures belong together by name, or by the frame number at its end. SAD, MAD and MSE are differences of alpha (sum,
 mean, mean of squares), Grad those of its gradient, Conn of what hangs together, dtSSD of its change in time. Alpha
-is the channel A, or the red of pictures without one. The unknown band is partial alpha of the truth, grown by 10
-pixels. --sequence takes the pictures, sorted, as the frames of one shot and adds dtSSD.
+is the channel A, or the red of pictures without one; what lies outside the display window does not count. The
+unknown band is partial alpha of the truth, grown by 10 pixels. --sequence takes the pictures, sorted, as the frames
+of one shot and adds dtSSD.
 
 exit codes: 0 evaluated, 2 the input cannot work
 """

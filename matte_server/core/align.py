@@ -114,11 +114,13 @@ def align_near(plate: Image, clean: Image, near: Matrix, mode: str, details: Ali
 
 
 def is_unlike(plate: Image, other: Image) -> bool:
-    """Whether the display windows differ in size and neither is a proxy of the other: then it is not known how
-    the two belong together, and :func:`display_transform` lays them pixel on pixel."""
+    """Whether the display windows have one origin and other shapes: it is not known how the two belong together,
+    and :func:`display_transform` leaves ``other`` as large as it is. Where the origins differ, somebody placed
+    them."""
     own, window = plate.display_window, other.display_window
-    same_size = (own.width, own.height) == (window.width, window.height)
-    return not same_size and not _is_proxy(own, window, plate.pixel_aspect / other.pixel_aspect)
+    if (own.width, own.height) == (window.width, window.height) or (own.x, own.y) != (window.x, window.y):
+        return False
+    return not _is_proxy(own, window, plate.pixel_aspect / other.pixel_aspect)
 
 
 def display_transform(plate: Image, clean: Image) -> Matrix:
@@ -138,13 +140,15 @@ def display_transform(plate: Image, clean: Image) -> Matrix:
 
 
 def _is_proxy(target: Window, source: Window, aspect: float) -> bool:
-    """Whether both windows have one shape and one origin, to a pixel of rounding, in clearly different sizes."""
+    """Whether both windows have one shape and one origin, to a pixel of rounding, in clearly different sizes. The
+    shape is that which is seen, or that which is stored: many files do not say that their pixels are squeezed."""
     if not (target.area and source.area):
         return False
     sx, sy = target.width / source.width, target.height / source.height
     resized = max(abs(np.log(sx)), abs(np.log(sy))) > np.log(1.0 + _LEAST_RESIZE)
     # sx * aspect == sy where the shapes agree; a window's sides are whole pixels.
-    off = abs(sx * aspect / sy - 1.0) * min(target.width, source.width, target.height, source.height)
+    off = min(abs(sx * squeezed / sy - 1.0) for squeezed in (aspect, 1.0))
+    off *= min(target.width, source.width, target.height, source.height)
     apart = max(abs(sx * source.x - target.x) / max(sx, 1.0), abs(sy * source.y - target.y) / max(sy, 1.0))
     return bool(resized and off <= 1.0 and apart <= 1.0)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from matte_link.sequence import FramePattern, counted
 
-from ..core.image import Image, divided_by_alpha
+from ..core.image import divided_by_alpha
 from ..errors import MatteError
 from . import scores
 
@@ -44,21 +44,14 @@ class EvaluatedMatte:
     foreground: scores.Floats | None = None
 
 
-def read_pair(result: Path, truth: Path) -> tuple[EvaluatedMatte, EvaluatedMatte]:
-    """A result and its truth on the same pixels: those of their data windows, or of the display windows where the
-    data windows differ. Alpha is the channel A, or red where there is no A; a picture with alpha also gives the
-    foreground. Raises ``MatteError``: not_finite where alpha has NaN or infinity, and the codes of reading."""
-    from ..io.exr import in_display_window, read_image  # here, as training measures where OpenImageIO is missing
+def read_matte(path: Path) -> EvaluatedMatte:
+    """Reads a picture's alpha: the channel A, or red where there is no A. A picture with alpha also gives the
+    foreground. Both are those of the display window, as results and truths have data windows of their own. Raises
+    ``MatteError``: not_finite where alpha has NaN or infinity, and the codes of reading and of colour."""
+    from ..io.colour import to_scene_linear  # here, as training measures where OpenImageIO is missing
+    from ..io.exr import in_display_window, read_image
 
-    images = [read_image(path) for path in (result, truth)]
-    if images[0].data_window != images[1].data_window:
-        images = [in_display_window(image) for image in images]
-    return _matte(images[0], result), _matte(images[1], truth)
-
-
-def _matte(image: Image, path: Path) -> EvaluatedMatte:
-    from ..io.colour import to_scene_linear
-
+    image = in_display_window(read_image(path))
     has_alpha = image.pixels.shape[2] > 3
     alpha = np.ascontiguousarray(image.pixels[..., 3 if has_alpha else 0])
     if odd := int(np.count_nonzero(~np.isfinite(alpha))):
@@ -168,13 +161,14 @@ def evaluate(truth: Path, results: Path, sequence: bool) -> list[dict[str, objec
     so each is also compared with the previous one. Raises ``MatteError``, also where the sizes of a pair differ."""
     rows: list[dict[str, object]] = []
     before: tuple[EvaluatedMatte, EvaluatedMatte] | None = None
+    place_before = Path()
     for result_path, truth_path in pairs(truth, results):
-        result, reference = read_pair(result_path, truth_path)
+        result, reference = read_matte(result_path), read_matte(truth_path)
         _check_sizes(result, reference, result_path, truth_path)
         if before is not None:
-            _check_sizes(before[1], reference, truth_path, truth_path)
+            _check_sizes(before[1], reference, place_before, truth_path)
         rows.append({"frame": truth_path.stem, **score(result, reference, before)})
-        before = (result, reference) if sequence else None
+        before, place_before = (result, reference) if sequence else None, truth_path
     return rows
 
 
@@ -183,7 +177,7 @@ def _check_sizes(result: EvaluatedMatte, truth: EvaluatedMatte, result_path: Pat
         (h, w), (th, tw) = result.alpha.shape, truth.alpha.shape
         raise MatteError(
             "size_mismatch", f"{result_path.name} is {w}x{h}, but {truth_path.name} is {tw}x{th}.",
-            "A result must have the size of its truth.",
+            "Compare pictures of one size.",
         )  # fmt: skip
 
 

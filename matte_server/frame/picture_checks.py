@@ -44,9 +44,10 @@ def guide_warnings(plate: Image, guides: Guides) -> list[str]:
             sizes.setdefault(guide.display_window, []).append(role)
     own = plate.display_window
     return [
-        f"The {' and '.join(roles)} matte is {size.width} x {size.height} pixels, the plate's frame "
-        f"{own.width} x {own.height}: as that is no other size of the same shape, they were laid together from "
-        "their top left pixels on. Write the matte in the plate's size."
+        (f"The {roles[0]} matte is" if len(roles) == 1 else "The core and holdout mattes, or the trimap, are")
+        + f" {size.width} x {size.height} pixels, the plate's frame {own.width} x {own.height}: that is no other "
+        "size of the same shape, so their top left corners were laid on each other. Write the matte in the plate's "
+        "size."
         for size, roles in sizes.items()
     ]
 

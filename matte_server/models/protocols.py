@@ -19,7 +19,8 @@ class FrameTensors:
 
     ``plate`` and ``clean_plate`` (already aligned and exposure-matched): 3 channels, scene-linear Rec.709,
     unclamped, finite. ``coverage``: 1 channel, 0 where the clean plate does not reach, else 1. ``core`` and
-    ``holdout``: 1 channel, 0..1, or None where the artist gave none.
+    ``holdout``: 1 channel, 0..1, or None where the artist gave none; a model is told only what is held out for
+    sure, 0 or 1.
     """
 
     plate: Tensor

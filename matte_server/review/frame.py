@@ -51,6 +51,9 @@ def read_view(frame: ShotFrame, pictures: ShotInputs) -> FrameView:
     diagnostics = exr.read_diagnostics(frame.output)
     matte = read_matte_linear(frame, str(diagnostics.get("colourspace", "")), pictures)
     plate, read_clean = pictures.pair(frame)
+    if frame.output.suffix.lower() != ".exr":
+        # Such a result holds the display window.
+        plate = exr.in_display_window(plate)
     background = None
     if frame.background is not None:
         picture = pictures.background(frame.background, frame.video_frames.get("background", 0))

@@ -302,12 +302,14 @@ def test_coverage_is_the_part_reached(clean: Window, plate: Window, expected: fl
         ((Window(0, 0, 1001, 563), 1.0), (Window(0, 0, 334, 188), 1.0), (0, 0), (0.99850, 0.99734)),
         # Anamorphic against desqueezed: one picture, half the columns.
         ((Window(0, 0, 500, 400), 2.0), (Window(0, 0, 1000, 400), 1.0), (0, 7), (-0.25, 7)),
+        # A squeezed plate's proxy whose file does not say that its pixels are.
+        ((Window(0, 0, 500, 400), 2.0), (Window(0, 0, 250, 200), 1.0), (0, 7), (0.5, 14.5)),
         # A crop of the display window is no proxy: the pixel grid is the plate's own.
         ((Window(0, 0, 400, 300), 1.0), (Window(30, 20, 370, 280), 1.0), (40, 50), (40, 50)),
         # Overscan of a pixel a side is none either.
         ((Window(0, 0, 400, 300), 1.0), (Window(-1, -1, 402, 302), 1.0), (40, 50), (40, 50)),
     ],
-    ids=["same", "half", "half-last", "third", "anamorphic", "crop", "overscan"],
+    ids=["same", "half", "half-last", "third", "anamorphic", "unsaid", "crop", "overscan"],
 )
 def test_display_windows_relate_the_pictures(
     plate: tuple[Window, float], clean: tuple[Window, float], point: tuple[int, int], lands: tuple[float, float]

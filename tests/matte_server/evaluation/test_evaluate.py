@@ -128,6 +128,28 @@ def test_pictures_lie_on_each_other_by_their_windows(tmp_path: Path, data: Windo
     assert rows[0]["mad"] == pytest.approx(10 * moved / 384, abs=1e-7)
 
 
+def test_frames_lie_on_each_other_whatever_their_data_windows_are(tmp_path: Path) -> None:
+    """What is drawn stands still and the data windows of truth and result follow something else: dtSSD compared
+    pixels of other places, or the frames were refused as of other sizes."""
+    display = Window(0, 0, 24, 16)
+    for frame, data in enumerate((Window(2, 2, 16, 10), Window(4, 3, 16, 10), Window(0, 0, 20, 14))):
+        write_image(tmp_path / f"truth.{frame}.exr", square(data, display, Window(6, 4, 6, 5)))
+        write_image(tmp_path / f"matte.{frame}.exr", square(data, display, Window(8, 4, 6, 5)))
+    rows = evaluate(tmp_path / "truth.#.exr", tmp_path / "matte.#.exr", sequence=True)
+    assert [row["mad"] for row in rows] == [pytest.approx(20 / 384, abs=1e-7)] * 3
+    assert [row["dtssd"] for row in rows[1:]] == [0.0, 0.0]
+
+
+def test_a_frame_of_a_sequence_that_has_another_size_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for frame, window in enumerate((Window(0, 0, 24, 16), Window(0, 0, 12, 8))):
+        for name in ("truth", "matte"):
+            write_image(tmp_path / f"{name}.{frame}.exr", square(window, window, Window(2, 2, 3, 3)))
+    assert main(["evaluate", *(str(tmp_path / f"{name}.#.exr") for name in ("truth", "matte")), "--sequence"]) == 2
+    assert "truth.0.exr is 24x16, but truth.1.exr is 12x8." in " ".join(capsys.readouterr().err.split())
+
+
 def test_foregrounds_are_compared_in_scene_linear_light(tmp_path: Path) -> None:
     """A PNG is encoded: its codes, taken for light, were off by 0.1 from the same picture as an EXR."""
     window = Window(0, 0, 24, 16)

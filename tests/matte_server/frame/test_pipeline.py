@@ -270,8 +270,8 @@ def test_a_guide_whose_place_on_the_plate_is_not_known_is_told(pipeline: MattePi
     guides = Guides(core=image(np.zeros((120, 160, 1), np.float32)))
     said = solve(pipeline, image(truth.plate), image(truth.clean), guides=guides).diagnostics["warnings"]
     assert said == [
-        "The core matte is 160 x 120 pixels, the plate's frame 180 x 120: as that is no other size of the same "
-        "shape, they were laid together from their top left pixels on. Write the matte in the plate's size."
+        "The core matte is 160 x 120 pixels, the plate's frame 180 x 120: that is no other size of the same shape, "
+        "so their top left corners were laid on each other. Write the matte in the plate's size."
     ]
 
 
@@ -289,6 +289,7 @@ def drawn(size: tuple[int, int], window: Window | None = None, display: Window |
         (drawn((10, 20), Window(3, 4, 20, 10), Window(0, 0, 180, 120)), False),  # an EXR that stores a part
         (drawn((140, 220), Window(-20, -10, 220, 140), Window(0, 0, 180, 120)), False),  # with overscan
         (drawn((120, 180), Window(5, 5, 180, 120)), False),  # elsewhere on the plane
+        (drawn((140, 220), Window(-20, -10, 220, 140)), False),  # overscan that its display window has, too
         (drawn((120, 360)), True),  # desqueezed, before a plate of square pixels
         (drawn((140, 220)), True),  # overscan in a format that has none
         (drawn((121, 180)), True),
@@ -302,8 +303,10 @@ def test_which_guides_are_told(guide: Image, is_told: bool) -> None:
 def test_guides_are_told_once_for_each_size_and_know_squeezed_pixels() -> None:
     plate = replace(image(np.zeros((120, 180, 3), np.float32)), pixel_aspect=2.0)
     assert guide_warnings(plate, Guides(core=drawn((120, 360)))) == [], "desqueezed"
+    assert guide_warnings(plate, Guides(core=drawn((60, 90)))) == [], "of a format that knows no squeezed pixels"
+    assert guide_warnings(plate, Guides(core=drawn((60, 180)))) == [], "desqueezed, and half as large"
     said = guide_warnings(plate, Guides(core=drawn((60, 60)), holdout=drawn((60, 60))))
-    assert len(said) == 1 and said[0].startswith("The core and holdout matte is 60 x 60 pixels")
+    assert len(said) == 1 and said[0].startswith("The core and holdout mattes, or the trimap, are 60 x 60 pixels")
     assert len(guide_warnings(plate, Guides(core=drawn((60, 60)), holdout=drawn((60, 50))))) == 2
 
 

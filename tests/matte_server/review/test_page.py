@@ -223,6 +223,23 @@ def test_the_background_lies_in_the_shadow_that_the_comp_has(shot: Shot, tmp_pat
     np.testing.assert_allclose(view.comp[0, 0], np.array(BEHIND) * [0.5, 0.25, 0.75], rtol=1e-3)
 
 
+@pytest.mark.parametrize("data", [Window(-8, -4, 112, 62), Window(10, 10, 40, 30)], ids=["overscan", "part"])
+def test_a_png_result_lies_on_its_plate(tmp_path: Path, data: Window) -> None:
+    """It holds the display window, where the plate has a data window of its own: the review ended with an error of
+    two shapes."""
+    display = Window(0, 0, WIDTH, HEIGHT)
+    for name, window in (("plate.exr", data), ("clean.exr", data), ("matte.png", display)):
+        pixels = np.zeros((window.height, window.width, 4))
+        pixels[20 - window.y, 30 - window.x] = 1.0
+        exr.write_image(tmp_path / name, replace(image(pixels, "RGBA"), data_window=window, display_window=display))
+    plate, clean, matte = (str(tmp_path / name) for name in ("plate.exr", "clean.exr", "matte.png"))
+    with ShotInputs(MatteOptions()) as pictures:
+        planned = plan_shot(ShotSources(plate, clean, matte), "", MatteOptions(), overwrite=True)
+        view = read_view(planned.frames[0], pictures)
+    for seen in (view.plate, view.clean, view.alpha):
+        assert [place.tolist() for place in np.nonzero(seen[..., 0] > 0.5)] == [[20], [30]]
+
+
 # -- in a browser
 
 
@@ -373,19 +390,19 @@ def test_the_address_is_changed_in_a_pause_and_not_with_every_frame(browser: Bro
     assert address and address[1].startswith(f"#frame={NUMBERS[-1]}&amp;view=plate&amp;wipe=plate")
 
 
-@pytest.mark.parametrize("width", [390, 639, 680, 1280])
-def test_a_plots_title_ends_before_its_value(browser: Browser, tmp_path: Path, width: int) -> None:
+def test_a_plots_title_ends_before_its_value(browser: Browser, tmp_path: Path) -> None:
     """On a telephone, too; the body's margin is in the width."""
-    copy = tmp_path / "copy.html"
+    copy, widths = tmp_path / "copy.html", (390, 639, 680, 1280)
     script = (
-        f"document.body.style.width = '{width}px'; dispatchEvent(new Event('resize'));"
-        "document.body.dataset.gaps = [...document.querySelectorAll('#plots svg')].map((svg) =>"
+        f"document.body.dataset.gaps = {[*widths]}.flatMap((width) => {{"
+        "document.body.style.width = `${width}px`; dispatchEvent(new Event('resize'));"
+        "return [...document.querySelectorAll('#plots svg')].map((svg) =>"
         " svg.querySelector('.value').getBoundingClientRect().left"
-        " - svg.querySelector('.title').getBoundingClientRect().right);"
+        " - svg.querySelector('.title').getBoundingClientRect().right); });"
     )
     text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
     copy.write_text(text, "utf-8")
     found = re.search(r'data-gaps="([^"]*)"', replace(browser, page=copy).dom("frame=1002"))
     assert found
     gaps = [float(gap) for gap in found[1].split(",")]
-    assert len(gaps) == len(COLUMNS) and min(gaps) > 4, gaps
+    assert len(gaps) == len(widths) * len(COLUMNS) and min(gaps) > 4, gaps
