@@ -1,11 +1,10 @@
 """What no property shows of a mask: the keys of its shapes, and where its points were when they were parented.
 
-Blender writes the mask into a file of its own, which has everything, and a table of where each value lies in it.
+Blender writes the mask into a temporary file, which has everything, and a table of where each value lies in it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import re
 import struct
 import tempfile
@@ -17,7 +16,7 @@ from typing import Any
 
 import bpy
 
-_ALWAYS = ("bezt.h1", "bezt.h2", "parent.parent_orig", "parent.parent_corners_orig")
+_ALWAYS = ("bezt.h1", "bezt.h2", "tot_uw", "parent.parent_orig", "parent.parent_corners_orig")
 _PLACE = ("bezt.vec", "bezt.weight", "bezt.radius")
 _FEATHER = ("u", "w")
 _SHAPE_BYTES = 32
@@ -37,9 +36,9 @@ class LayerShapes:
     keys: list[bytes] = field(default_factory=list)
 
     @property
-    def shape(self) -> list[bytes]:
+    def shape(self) -> bytes:
         """What Blender shows at all frames: where there are keys, the places of now are those of one frame."""
-        return [*self.facts, *(self.keys or self.places)]
+        return b"".join([*self.facts, *(self.keys or self.places)])
 
     @property
     def is_known(self) -> bool:
@@ -47,22 +46,39 @@ class LayerShapes:
         return all(len(key) == _SHAPE_BYTES * len(self.places) + 4 for key in self.keys)
 
 
-def shapes_of(mask: Any) -> list[list[bytes]] | None:
-    """What each layer of a mask shows at all frames; None where that cannot be told, as of a linked mask: its
-    points are written in the file that it is linked from."""
-    # RuntimeError: Blender's, where it cannot write.
-    with contextlib.suppress(OSError, RuntimeError), tempfile.TemporaryDirectory(dir=bpy.app.tempdir) as folder:
+def shapes_of(mask: Any) -> list[bytes] | None:
+    """What each layer of a mask shows at all frames; None where that cannot be told: where its drivers read other
+    data-blocks, and of a linked mask, whose layers are written in the file that it is linked from alone."""
+    if _reads_others(mask):
+        return None
+    try:
+        layers = _layers_in(_written(mask))
+    # RuntimeError: Blender's, where it cannot write. The last three: a later Blender's, that writes otherwise.
+    except (OSError, RuntimeError, LookupError, ValueError, struct.error):
+        return None
+    is_known = len(layers) == len(mask.layers) and all(layer.is_known for layer in layers)
+    return [layer.shape for layer in layers] if is_known else None
+
+
+def _reads_others(mask: Any) -> bool:
+    """Blender writes with a mask what its drivers read, and all that this refers to: the whole file, with packed
+    pictures, where it is the scene."""
+    curves = mask.animation_data.drivers if mask.animation_data else ()
+    variables = (variable for curve in curves for variable in curve.driver.variables)
+    return any(target.id not in (None, mask) for variable in variables for target in variable.targets)
+
+
+def _written(mask: Any) -> bytes:
+    # What a virus scanner holds open Blender removes at its end, with its own folder.
+    with tempfile.TemporaryDirectory(dir=bpy.app.tempdir, ignore_cleanup_errors=True) as folder:
         file = Path(folder, "mask.blend")
         bpy.data.libraries.write(str(file), {mask}, compress=False)
-        layers = _layers_in(file.read_bytes())
-        if len(layers) == len(mask.layers) and all(layer.is_known for layer in layers):
-            return [layer.shape for layer in layers]
-    return None
+        return file.read_bytes()
 
 
 def _layers_in(data: bytes) -> list[LayerShapes]:
     blocks = list(_blocks(data))
-    names, table = _structs(next(body for code, _, body in blocks if code == b"DNA1"))
+    names, table = _structs(next((body for code, _, body in blocks if code == b"DNA1"), b""))
     layers: list[LayerShapes] = []
     frame = b""
     for code, number, body in blocks:

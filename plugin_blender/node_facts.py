@@ -210,7 +210,7 @@ def mask_facts(mask: Any, facts: Findings) -> object:
             [walk.struct(layer, _SHAPES), *(_spline_facts(spline, walk) for spline in layer.splines)]
             for layer in mask.layers
         ],
-        [content_digest(b"".join(shape)) for shape in shapes or ()],
+        [content_digest(shape) for shape in shapes or ()],
     ]
 
 
