@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -158,7 +157,7 @@ def _make_fresh(scene: Any, node: Any, frame: int) -> None:
         raise NodeError(planning.unusable_folder(plan, error)) from None
     _need_shown(node, plan)
     if plan.needs_rendering:
-        frames, file = _unsolved(plan, scene, frame), shlex.quote(bpy.data.filepath or "FILE")
+        frames, file = _unsolved(plan, scene, frame), runtime.shell_word(bpy.data.filepath or "FILE")
         raise NodeError(
             f"{_not_solved(frames)}, and what feeds the node can only be rendered before.",
             f"Solve first: blender --command cleanplate {file} --frames {frames}",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import shlex
+import subprocess
 import threading
 import time
 import traceback
@@ -111,6 +114,11 @@ def hint_here(hint: str) -> str:
     for command, button in _IN_A_WINDOW.items():
         hint = hint.replace(command, button)
     return hint
+
+
+def shell_word(text: str) -> str:
+    """A text as one word of a command line, for people to copy: Windows knows no single quotes."""
+    return subprocess.list2cmdline([text]) if os.name == "nt" else shlex.quote(text)
 
 
 def mark_changed() -> None:

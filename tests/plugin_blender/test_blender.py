@@ -316,6 +316,22 @@ def test_what_to_do_about_a_server_is_said_in_the_words_of_the_window(monkeypatc
     assert runtime.hint_here(hints[1]).endswith(", and name its file in the add-on's preferences.")
 
 
+@pytest.mark.parametrize(
+    ("system", "file", "word"),
+    [
+        ("posix", "/shots/a.blend", "/shots/a.blend"),
+        ("posix", "/my shots/a.blend", "'/my shots/a.blend'"),
+        ("nt", r"P:\shots\a.blend", r"P:\shots\a.blend"),
+        ("nt", r"P:\my shots\a.blend", r'"P:\my shots\a.blend"'),
+    ],
+)
+def test_a_file_is_one_word_of_a_command_that_is_printed(
+    system: str, file: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "name", system)
+    assert runtime.shell_word(file) == word
+
+
 def test_zips_are_the_same_every_time(zips: dict[str, Path], tmp_path: Path) -> None:
     again = package.build("linux-x64", tmp_path)
     assert again.read_bytes() == zips["linux-x64"].read_bytes()
