@@ -222,12 +222,14 @@ def test_no_old_picture_of_a_published_live_group_passes_for_a_new_one(bench: Co
     expect_matte_there(bench, node, 1, 9)
 
 
-def test_the_artists_own_values_are_not_read_over(bench: ContractBench, window: State) -> None:
-    """A Reload as of a Camera would put the values of its file over those that were set."""
+@pytest.mark.parametrize("version", ["addUserKnob {1 version}", "addUserKnob {4 version M {v011 v012}}"])
+def test_the_artists_own_values_are_not_read_over(version: str, bench: ContractBench, window: State) -> None:
+    """A Reload as of a Camera would put the values of its file over those that were set. A house's own version
+    counts nothing."""
     shot = bench.shot((1,))
     camera = host.create("Grade")
     command = "\"nuke.thisNode()\\['white'].setValue(0.5)\""
-    host.read_knobs(camera, "addUserKnob {2 file}\naddUserKnob {1 version}\nversion v012")
+    host.read_knobs(camera, f"addUserKnob {{2 file}}\n{version}\nversion v012")
     host.read_knobs(camera, f"addUserKnob {{22 reload T {command}}}")
     host.set_value(camera, "file", f"{shot.as_posix()}/clean.exr")
     host.connect(camera, 0, bench.read(shot / "plate.%04d.exr", 1, 1))

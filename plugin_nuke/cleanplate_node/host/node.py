@@ -197,9 +197,11 @@ def is_reloaded_by_hand(node: Node) -> bool:
 
 
 def reload_count(node: Node) -> Optional[int]:
-    """How often a node was reloaded, as far as it says so; None where it does not."""
-    found = [node.knob(name) for name in _RELOADS]
-    return next((int(knob.value()) for knob in found if isinstance(knob, nuke.Array_Knob)), None)
+    """How often a node was reloaded, as far as it says so; None where it does not, as a gizmo whose house has made
+    a pulldown of that name."""
+    knobs = [node.knob(name) for name in _RELOADS]
+    found = [knob.value() for knob in knobs if isinstance(knob, nuke.Array_Knob)]
+    return next((int(one) for one in found if isinstance(one, (int, float))), None)
 
 
 def _reload_button(node: Node) -> Optional[nuke.Script_Knob]:
