@@ -158,7 +158,11 @@ def retry(node: host.Node) -> Optional[RangeRun]:
     plan = preflight(node, (), False, "interactive", quietly=True)
     failed = manifest.failed_frames(plan.folder)
     if not failed:
-        raise Refused("nothing_failed", "No frame of this node failed.", "Press 'Process range' for missing ones.")
+        raise Refused(
+            "nothing_failed",
+            "There is no frame to retry: none failed, or its matte is up to date.",
+            "Press 'Process range' for missing ones.",
+        )
     return process(node, failed)
 
 

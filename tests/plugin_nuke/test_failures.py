@@ -245,7 +245,7 @@ def test_clear_asks_first_and_names_who_else_shows_it(bench: ContractBench, wind
 def test_nothing_failed_nothing_to_retry(bench: ContractBench, window: State) -> None:
     node = bench.node(bench.shot((1,)), 1, 1)
     press(window, bench, node)
-    assert "No frame of this node failed" in press(window, bench, node, "retry")
+    assert "There is no frame to retry: none failed" in press(window, bench, node, "retry")
 
 
 def test_the_label_shows_the_state_and_leaves_others_alone(bench: ContractBench, window: State) -> None:

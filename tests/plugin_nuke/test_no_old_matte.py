@@ -153,5 +153,6 @@ def test_a_failure_costs_no_matte_of_the_same_picture(
     with monkeypatch.context() as patch:
         patch.setattr("matte_link.job.write_atomically", full)
         assert "No space left on device" in press(window, bench, node, "process_frame")
+    assert "or its matte is up to date" in press(window, bench, node, "retry")
     bench.expect_matte(bench.output(node, 1), 1)
     assert press(window, bench, node) == "up to date"
