@@ -20,7 +20,7 @@ from .sources import NodeSources
 _arrived: set[str] = set()
 """The ids of those that were not connected since."""
 _bare: set[str] = set()
-"""The ids of those that have shown nothing since."""
+"""The ids of those that showed nothing then, and may have results."""
 
 
 def note(node: host.Node) -> None:
@@ -54,5 +54,5 @@ def settle(node: host.Node, sources: Optional[NodeSources]) -> None:
                 summaries.pop(node_id(node), None)  # of a node of that id in an earlier script
                 _bare.add(node_id(node))
             _arrived.discard(node_id(node))
-        if shown_results(node) or show_own(node, sources):
-            _bare.discard(node_id(node))
+        if not shown_results(node):
+            show_own(node, sources)

@@ -242,7 +242,7 @@ def on_update() -> None:
 
 
 def _came_to_rest(name: str) -> None:
-    """On a thread of its own."""
+    """On a thread of its own: asks the disk before the main thread has to."""
     if host.has_window() and not vendor.trouble():
         host.on_main(_look, name, _run().list_ahead(name))
 

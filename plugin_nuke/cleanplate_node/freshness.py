@@ -172,17 +172,17 @@ class ShownResult:
         found = self.settings()
         frames = self.frames(views or host.views()) if found.usable else found
         if found.text == frames.text == UP_TO_DATE:
-            frames = ResultState(usable=True, text=self._so_far())
+            frames = ResultState(usable=True, text=self._so_far(views or host.views()))
         return self._with_makers(found if frames.text == UP_TO_DATE else frames)
 
-    def _so_far(self) -> str:
+    def _so_far(self, views: Sequence[str]) -> str:
         """How many frames of the range have their results, where some have none yet."""
         made = {(one.frame, one.view) for one in self._records if not one.code}
         try:
             wanted = preflight.frames_of(self._node)
         except LinkError:
             return UP_TO_DATE  # without a range none is missing
-        done = sum(all((frame, view) in made for view in host.views()) for frame in wanted)
+        done = sum(all((frame, view) in made for view in views) for frame in wanted)
         return UP_TO_DATE if done == len(wanted) else f"{UP_TO_DATE}, {done} of {counted(len(wanted), 'frame')}"
 
     def frame(self, frame: int, with_hashes: bool, views: Sequence[str] = ()) -> ResultState:

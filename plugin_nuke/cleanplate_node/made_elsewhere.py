@@ -16,8 +16,8 @@ from .quiet_folders import QuietFolders
 Stamps = dict[str, tuple[int, int, int]]
 _read: dict[tuple[str, str], Stamps] = {}
 """By the node's id and the folder that it shows."""
-_looked_at: dict[str, str] = {}
-"""The folder that each node showed when it was last looked at, by the node's name."""
+_shown: dict[str, str] = {}
+"""The folder that each node shows, by the node's name."""
 
 
 @dataclass(frozen=True)
@@ -44,38 +44,32 @@ def _stamps(folder: str) -> Stamps:
     return found
 
 
-_quiet = QuietFolders(lambda folder: _stamps(folder))
+_quiet = QuietFolders(list_now)
 
 
 def list_ahead(name: str) -> Optional[Listed]:
     """The results of the node of that name, for the look at it that comes next. A share takes its time to tell of a
     thousand of them, so this is for any thread but the main one. It does not see what was written over in place, as
     Cleanplate never does."""
-    folder = _looked_at.get(name, "")
-    return Listed(folder=folder, stamps={**_quiet.of(folder)}) if folder else None
+    folder = _shown.get(name, "")
+    return _quiet.of(folder) if folder else None
 
 
-def look(name: str, node_id: str, folder: str, listed: Optional[Listed] = None) -> bool:
-    """Asks :func:`are_others` of the node of a name, which shows a folder. That is read here unless it is the one
-    that was ``listed`` ahead."""
-    _looked_at[name] = folder
-    if listed is None or listed.folder != folder:
-        return are_others(node_id, folder)
-    return _differ(node_id, folder, listed.stamps)
+def note_shown(name: str, folder: str) -> None:
+    """The node of that name shows a folder, or none."""
+    _shown[name] = folder
 
 
 def will_be_read(node_id: str, folder: str, listed: Optional[Listed] = None) -> None:
     """The node's Read is reloaded now. What it reads is at least as new as what was ``listed`` before."""
-    _read[node_id, folder] = _stamps(folder) if listed is None else listed.stamps
+    _read[node_id, folder] = {**(listed or list_now(folder)).stamps}
 
 
-def are_others(node_id: str, folder: str) -> bool:
-    """Whether results are others than those that the node's Read may have read. Those that are new are none."""
-    return _differ(node_id, folder, _stamps(folder) if folder else {})
-
-
-def _differ(node_id: str, folder: str, now: Stamps) -> bool:
-    known = _read.setdefault((node_id, folder), now)
+def are_others(node_id: str, folder: str, listed: Optional[Listed] = None) -> bool:
+    """Whether results are others than those that the node's Read may have read. Those that are new are none. The
+    folder is read here unless it is the one that was ``listed`` ahead."""
+    now = (listed if listed is not None and listed.folder == folder else list_now(folder)).stamps
+    known = _read.setdefault((node_id, folder), {**now})
     if any(now.get(name) != stamp for name, stamp in known.items()):
         return True
     known.update(now)
@@ -85,4 +79,4 @@ def _differ(node_id: str, folder: str, now: Stamps) -> bool:
 def forget_all() -> None:
     """The script is closed: the next one's nodes have read nothing."""
     _read.clear()
-    _looked_at.clear()
+    _shown.clear()

@@ -51,18 +51,22 @@ def shows_those_of_before(node: host.Node) -> bool:
 def read_again(node: host.Node, listed: Optional[made_elsewhere.Listed] = None) -> bool:
     """Reads results again that were made elsewhere; returns whether there were any. They may have been ``listed``
     ahead."""
-    shown = shown_results(node)
-    found = made_elsewhere.look(host.full_name(node), node_id(node), shown, listed)
-    if found:
-        made_elsewhere.will_be_read(node_id(node), shown)
-        _reload(host.inner(node, graph.READ))
-    return found
+    own_id, shown = node_id(node), shown_results(node)
+    if not made_elsewhere.are_others(own_id, shown, listed):
+        return False
+    now = made_elsewhere.list_now(shown)
+    if not made_elsewhere.are_others(own_id, shown, now):
+        return False  # a run has ended since they were listed
+    made_elsewhere.will_be_read(own_id, shown, now)
+    _reload(host.inner(node, graph.READ))
+    return True
 
 
 def note_script(node: host.Node) -> None:
     """Notes beside the results that a node shows which script it is in, and that this Nuke has it open, so that
     they are not deleted from another one."""
     shown = shown_results(node)
+    made_elsewhere.note_shown(host.full_name(node), shown)
     if shown:
         sessions.note(shown, host.script_path())
     if shown and host.script_path():
@@ -83,22 +87,20 @@ def follow_settings(node: host.Node, sources: NodeSources) -> None:
         _show_first(node, shown.rpartition("/")[0], [key])
 
 
-def show_own(node: host.Node, sources: NodeSources) -> bool:
-    """Shows the results of a node's present settings that lie in its own folder; False where there are none. Raises
-    ``LinkError``."""
-    has_folder = bool(host.script_path())  # which lies beside the script
+def show_own(node: host.Node, sources: NodeSources) -> None:
+    """Shows the results of a node's present settings that lie in its own folder. Raises ``LinkError``."""
     key = sources.settings_key(options_of(node))
-    return has_folder and _show_first(node, f"{results_folder(node)}/{node_id(node)}", [key])
+    if host.script_path():  # the folder lies beside it
+        _show_first(node, f"{results_folder(node)}/{node_id(node)}", [key])
 
 
-def _show_first(node: host.Node, folder_of_node: str, keys: Sequence[str]) -> bool:
+def _show_first(node: host.Node, folder_of_node: str, keys: Sequence[str]) -> None:
     """Shows the results of the first of some settings keys that has any."""
     for folder in (generations.newest(f"{folder_of_node}/{key}") for key in keys):
         frames = [record.frame for record in manifest.read_all(folder) if not record.code]
         if frames:
             show_results(node, folder, frames)
-            return True
-    return False
+            return
 
 
 def _range_knobs(node: host.Node) -> tuple[host.Node, tuple[str, ...]]:

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import callbacks, freshness, graph, host, made_elsewhere, manifest, plain_exr, quiet_folders
+from cleanplate_node import (
+    callbacks,
+    freshness,
+    graph,
+    host,
+    made_elsewhere,
+    manifest,
+    plain_exr,
+    quiet_folders,
+    result_read,
+)
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -188,9 +198,7 @@ def test_no_edit_waits_until_a_share_has_told_of_all_results(
         on_main.append(threading.current_thread() is threading.main_thread())
         return listed(folder)
 
-    freshness.look_again(node)
     monkeypatch.setattr(made_elsewhere, "_stamps", noted)
-    host.create("Grade")
     until(window, lambda: bool(on_main), 20)
     host.create("Grade")
     until(window, lambda: len(on_main) > 1, 20)
@@ -198,6 +206,16 @@ def test_no_edit_waits_until_a_share_has_told_of_all_results(
     replaced(bench.results(node)[1])
     host.create("Grade")
     until(window, lambda: reloads(node) == before + 1, 20)
+
+
+def test_what_was_listed_before_a_run_ended_reads_nothing_again(bench: ContractBench, window: State) -> None:
+    """The share took its time, and the run's own results are no other Nuke's."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    listed, before = made_elsewhere.list_now(folder_of(bench, node)), reloads(node)
+    press(window, bench, node, "process_frame")
+    assert reloads(node) == before + 1 and not result_read.read_again(node, listed)
+    assert reloads(node) == before + 1
 
 
 def test_the_end_of_a_run_waits_for_no_share(
@@ -217,7 +235,6 @@ def test_the_end_of_a_run_waits_for_no_share(
         return read_all(folder)
 
     monkeypatch.setattr(manifest, "read_all", read)
-
     monkeypatch.setattr(callbacks._resting, "touch", lambda name: None)
     monkeypatch.setattr(made_elsewhere, "_stamps", noted)
     press(window, bench, node)
@@ -240,11 +257,15 @@ def test_a_quiet_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.Monke
     result = tmp_path / "matte.main.0001.exr"
     result.write_bytes(b"one")
     made_elsewhere.forget_all()
-    found = [made_elsewhere.look("Node1", "id", folder, made_elsewhere.list_ahead("Node1")) for _ in range(4)]
-    assert found == [False] * 4 and len(listed) == 2, "by the first look, and ahead of the second"
+    made_elsewhere.note_shown("Node1", folder)
+
+    def are_others() -> bool:
+        return made_elsewhere.are_others("id", folder, made_elsewhere.list_ahead("Node1"))
+
+    assert [are_others() for _ in range(4)] == [False] * 4 and len(listed) == 1
     replaced(result)
     (tmp_path / "matte.main.0002.exr").write_bytes(b"new")
-    assert made_elsewhere.look("Node1", "id", folder, made_elsewhere.list_ahead("Node1"))
+    assert are_others()
     made_elsewhere.will_be_read("id", folder)
-    assert not made_elsewhere.look("Node1", "id", folder, made_elsewhere.list_ahead("Node1"))
+    assert not are_others()
     made_elsewhere.forget_all()

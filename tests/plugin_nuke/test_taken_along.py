@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import bake, freshness, generations, host, manifest, plain_exr, range_plan
+from cleanplate_node import arrivals, bake, freshness, generations, host, manifest, plain_exr, range_plan
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -343,40 +343,58 @@ def pasted_before(toolset: str, *feeds: nuke.Node | None) -> nuke.Node:
     return came
 
 
-def test_a_node_that_was_cut_finds_its_results_again(bench: ContractBench, window: State) -> None:
-    """Pasted while it was stale, it shows nothing, until its settings are those of the results."""
-    node = bench.node(bench.shot(FRAMES), 1, 3)
+def test_a_node_that_was_cut_finds_its_results_again(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pasted while it was stale, it shows nothing, until its settings are those of the results. One that was copied
+    before it was processed shows them at once."""
+    node = bench.node(bench.shot((1,)), 1, 1)
     src, clean, first = node.input(0), node.input(1), bench.shown(node)
-    assert press(window, bench, node) == "up to date, 3 done"
+    copy = Path(as_toolset(bench, node)).rename(bench.folder / "copy.nk").as_posix()
+    assert press(window, bench, node) == "up to date, 1 done"
     made = bench.shown(node)
+    freshness.look_again(node)
+    nuke.delete(node)
+    node = pasted_before(copy, src, clean)
+    freshness.look_again(node)
+    assert bench.shown(node) == made
     host.set_value(node, "erode", 1.0)
     toolset = as_toolset(bench, node)
     nuke.delete(node)
     came = pasted_before(toolset, src, clean)
-    until(window, lambda: bench.shown(came) == first)
+    freshness.look_again(came)
+    assert bench.shown(came) == first
     host.set_value(came, "erode", 0.0)
-    until(window, bench.says(came, "up to date"))
-    assert bench.shown(came) == made
-    bench.expect_matte(bench.output(came, 2), 2)
+    freshness.look_again(came)
+    assert (bench.status(came), bench.shown(came)) == ("up to date", made)
+    bench.expect_matte(bench.output(came, 1), 1)
     host.set_value(came, "erode", 1.0)
-    until(window, bench.says(came, "stale"))
-    assert bench.shown(came) == made
+    freshness.look_again(came)
+    assert bench.status(came).startswith("stale") and bench.shown(came) == made
+    host.new_script()
+    monkeypatch.chdir(bench.folder)
+    feeds = (bench.read(bench.folder / "shot" / name, 1, 1) for name in ("plate.%04d.exr", "clean.exr"))
+    came = pasted_before(copy, *feeds)
+    freshness.look_again(came)
+    assert bench.shown(came) == first, "an unsaved script has no folder of results"
 
 
 def test_a_node_that_was_first_connected_to_another_plate_finds_its_results(
     bench: ContractBench, window: State
 ) -> None:
-    node = bench.node(bench.shot(FRAMES), 1, 3)
+    node = bench.node(bench.shot((1,)), 1, 1)
     press(window, bench, node)
     src, clean, made = node.input(0), node.input(1), bench.shown(node)
     toolset = as_toolset(bench, node)
     nuke.delete(node)
-    another = bench.read(bench.shot(FRAMES, "another") / "plate.%04d.exr", 1, 3)
+    arrivals.note_opened(())  # it was another Nuke
+    another = bench.read(bench.shot((1,), "another") / "plate.%04d.exr", 1, 1)
     came = pasted_before(toolset, another, clean)
-    until(window, lambda: "matte.%V" not in bench.shown(came))
+    freshness.look_again(came)
+    assert "matte.%V" not in bench.shown(came)
     host.connect(came, 0, src)
-    until(window, bench.says(came, "up to date"))
-    assert bench.shown(came) == made
+    freshness.look_again(came)
+    assert (bench.status(came), bench.shown(came)) == ("up to date", made)
 
 
 def test_what_was_cleared_stays_cleared(bench: ContractBench, window: State) -> None:
@@ -395,7 +413,7 @@ def test_after_a_crash_an_unsaved_script_shows_what_was_made(
     has_window: bool, bench: ContractBench, window: State
 ) -> None:
     """A farm renders what was saved."""
-    node = bench.node(bench.shot(FRAMES), 1, 3)
+    node = bench.node(bench.shot((1,)), 1, 1)
     script = bench.save()
     press(window, bench, node)
     made = bench.shown(node)
