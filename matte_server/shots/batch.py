@@ -25,13 +25,13 @@ from matte_link.client import MatteClient
 from matte_link.diagnostics import warnings_of
 from matte_link.errors import LinkError
 from matte_link.messages import Accepted, Answer, Failure, LearnReply, MatteReply, Pong, Progress
-from matte_link.result_key import MAKER, OTHER, Maker, compare_makers
+from matte_link.result_key import MAKER, Maker
 
 from ..errors import MatteError
 from ..io import exr
 from .frame_partition import FramePartition
 from .inputs import ShotInputs
-from .kept_files import SETTINGS, make_unless_kept, may_keep
+from .kept_files import make_unless_kept, may_keep, other_maker
 from .leftovers import Leftovers
 from .movie_size import MovieSize
 from .outputs import comp_stamp, pass_stamp, write_comp, write_matte, write_movies, write_pass
@@ -225,7 +225,7 @@ class _ShotRun:
 
     def _prepared_or_skipped(self, frame: ShotFrame) -> PreparedFrame | FrameReport:
         prepared = self._requests.prepare(frame)
-        if not may_keep(frame.output, prepared.stamp, self._shot.overwrite, SETTINGS):
+        if not may_keep(frame.output, prepared.stamp, self._shot.overwrite, self._requests.maker):
             return prepared
         diagnostics = exr.read_diagnostics(frame.output)
         self._write_others(prepared, diagnostics)
@@ -268,7 +268,7 @@ class _ShotRun:
             return _failed(frame, answer.code, f"{answer.message} {answer.hint}".rstrip())
         try:
             write = partial(write_matte, frame, answer.data, sent.prepared.stamp, self._pictures)
-            make_unless_kept(frame.output, sent.prepared.stamp, self._shot.overwrite, write, SETTINGS)
+            make_unless_kept(frame.output, sent.prepared.stamp, self._shot.overwrite, write, self._requests.maker)
             warnings = self._write_others(sent.prepared, answer.diagnostics)
         except MatteError as error:
             return _failed(frame, error.code, str(error))
@@ -317,20 +317,15 @@ def _check_failure(answer: Answer) -> None:
 
 def _check_maker(answer: Answer, expected: Maker) -> None:
     """Raises :class:`_AllFramesFail` where a frame was made by another version, or from other weights, than the
-    server had as the run began, and than the frame's stamp says: a service was updated meanwhile."""
+    server had as the run began, and than the frame's stamp says: a service was updated meanwhile, or a file of
+    weights."""
     found = Maker.from_dict(answer.diagnostics.get(MAKER)) if isinstance(answer, MatteReply) else None
-    if found is None or OTHER not in compare_makers([found], expected):
-        return
-    versions = (
-        f"version {found.version} instead of {expected.version}"
-        if found.version != expected.version
-        else "other weights"
-    )
-    raise _AllFramesFail(
-        "server_changed",
-        f"The matting server was replaced in the middle of the run, by one with {versions}.",
-        "Start again with --overwrite, so that one server makes all frames.",
-    )
+    if other := other_maker(found, expected):
+        raise _AllFramesFail(
+            "server_changed",
+            f"In the middle of the run a frame was made {other}: the server or its weights were replaced.",
+            "Start again with --overwrite, so that all frames are made alike.",
+        )
 
 
 def _failed(frame: ShotFrame, code: str, message: str) -> FrameReport:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from matte_link.client import MatteClient
+from matte_link.errors import UnavailableError
 from matte_link.messages import Inline, Matte, new_id
 from matte_link.options import MatteOptions
 
@@ -23,7 +25,7 @@ _SENT = exr.ExrFormat(bit_depth="float", compression="none")
 
 class Client:
     """A connection to a matting server, used as a context manager. Threads that share one take turns; give each its
-    own to have the server work on several frames at once.
+    own to have the server work on several frames at once, and each process. Closing it ends what they wait for.
 
     ``address`` as for ``cleanplate matte --server`` (empty: $CLEANPLATE_SERVER, else the default one); ``keys``
     is the client's key file where the server has keys. Raises :class:`CleanplateError`: no answer within
@@ -32,6 +34,8 @@ class Client:
     def __init__(self, address: str = "", keys: str = "", patience_s: float = 30.0) -> None:
         self._client = MatteClient(endpoint_of(address, keys), patience_s)
         self._turn = threading.Lock()
+        self._is_closed = False
+        self._process = os.getpid()
 
     def __enter__(self) -> Self:
         self._client.__enter__()
@@ -40,13 +44,19 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.__exit__(kind, error, trace)
+        self._is_closed = True
+        # Another thread may be at the socket, and leaves it within a tenth of a second.
+        with self._turn:
+            self._client.__exit__(kind, error, trace)
 
     def matte(
         self, plate: Picture, clean: Picture, *, core: Picture | None = None, holdout: Picture | None = None,
         **options: object,
     ) -> Matted:  # fmt: skip
         """As :func:`cleanplate.matte`, computed by the server. A clean plate is sent once."""
+        if self._process != os.getpid():
+            # A fork has none of the threads that send.
+            raise UnavailableError("This client was made by another process.", "Make one in each process.")
         chosen = options_of_frame(options)
         image, behind = pair_of(plate, clean, chosen)
         request = Matte(
@@ -59,7 +69,7 @@ class Client:
             options=_scene_linear(chosen),
         )
         with self._turn:
-            reply = self._client.matte(request)
+            reply = self._client.matte(request, cancelled=lambda: self._is_closed)
         return _received(bytes(reply.data), dict(reply.diagnostics), chosen)
 
 

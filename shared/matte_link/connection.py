@@ -87,10 +87,9 @@ class Connection:
             socket.setsockopt(zmq.CURVE_SECRETKEY, endpoint.secret_key.encode())
 
     def send(self, message: Message) -> None:
-        """Sends a message; drops it while the connection is down. Raises ``UnavailableError`` once it is closed."""
+        """Sends a message; drops it while the connection is down, or closed."""
         if not self.is_up:
             return
-        self._check_open()
         try:
             self._socket.send_multipart(cast(Any, encode(message)), flags=zmq.NOBLOCK, copy=False)
         except zmq.Again:
@@ -100,7 +99,8 @@ class Connection:
     def wait(self, timeout_s: float) -> bool:
         """Waits until something arrives or the connection changes; returns whether it came up meanwhile. Raises
         ``UnavailableError`` once it is closed."""
-        self._check_open()
+        if not self._closing.alive:
+            raise UnavailableError("This connection to the matting server is closed.", "Make a new client.")
         # Rounded up: with 0 ms poll returns at once, and the caller would spin through the last millisecond.
         ready = dict(self._poller.poll(math.ceil(timeout_s * 1000)))
         came_up = False
@@ -133,11 +133,8 @@ class Connection:
 
     def close(self) -> None:
         """Closes the socket; messages that were just sent get a moment to leave. May be called twice."""
+        self.is_up = False
         self._closing()
-
-    def _check_open(self) -> None:
-        if not self._closing.alive:
-            raise UnavailableError("This connection to the matting server is closed.", "Make a new client.")
 
 
 def _close(context: zmq.Context[Any], socket: zmq.Socket[Any], monitor: zmq.Socket[Any]) -> None:

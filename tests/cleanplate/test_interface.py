@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -71,21 +72,47 @@ def test_threads_share_a_client_and_one_that_is_closed_says_so(server: LocalServ
         assert np.array_equal(alpha, cleanplate.matte(each, clean, model="difference").alpha)
     with pytest.raises(cleanplate.CleanplateError, match="is closed"):
         client.matte(plate, clean, model="difference")
+    client.__exit__(None, None, None)
 
 
 def test_a_client_that_nobody_closed_ends_with_its_last_name(server: LocalServer) -> None:
-    """As in a notebook, where a cell is run again. Whole processes hung here, so another one tries it."""
+    """As in a notebook, where a cell is run again; and one in a forked process, as in a pool, says that it cannot
+    work there. Whole processes hung here, so another one tries it."""
     script = f"""
-import gc, cleanplate, numpy
+import gc, os, cleanplate, numpy
 for _ in range(3):
     client = cleanplate.Client({server.endpoint.address!r})
     client.matte(numpy.zeros((4, 4, 3)), numpy.zeros((4, 4, 3)), model="difference")
     del client
     gc.collect()
+client = cleanplate.Client({server.endpoint.address!r})
+client.matte(numpy.zeros((4, 4, 3)), numpy.zeros((4, 4, 3)), model="difference")
+if not os.fork():
+    try:
+        client.matte(numpy.zeros((4, 4, 3)), numpy.zeros((4, 4, 3)), model="difference")
+    except cleanplate.CleanplateError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.wait()
 print("went on")
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "went on\n", done.stderr
+    said = "This client was made by another process. Make one in each process.\nwent on\n"
+    assert done.stdout == said, done.stderr
+
+
+def test_closing_a_client_ends_what_other_threads_wait_for(server: LocalServer) -> None:
+    """As in asyncio, where a task that is cancelled leaves its thread at work: the socket was closed under it."""
+    noise = np.random.default_rng(1).random((600, 800, 3), np.float32)
+    client = cleanplate.Client(server.endpoint.address)
+    with ThreadPoolExecutor(2) as threads, client:
+        made = [threads.submit(client.matte, noise, noise, model="cleanplate") for _ in range(2)]
+        while not client._turn.locked():
+            time.sleep(0.01)
+        client.__exit__(None, None, None)
+        for each in made:
+            with pytest.raises(cleanplate.CleanplateError, match=r"was cancelled|is closed"):
+                each.result(20.0)
 
 
 def test_errors_come_back_from_pools_of_processes() -> None:

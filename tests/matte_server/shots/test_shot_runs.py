@@ -109,10 +109,11 @@ def test_other_options_and_weights_are_other_results(make_shot: MakeShot, cleanp
 @pytest.mark.parametrize(
     ("changed", "model", "words"),
     [
-        ({"version": "0.0.1"}, "difference", "by one with version {} instead of 0.0.1"),
-        ({"weights": {"cleanplate": "other"}}, "cleanplate", "by one with other weights"),
+        ({"version": "0.0.1"}, "difference", "by version {} of Cleanplate, not 0.0.1"),
+        ({"models": ("v1", "difference")}, "auto", "with the model cleanplate, not v1"),
+        ({"weights": {"cleanplate": "other"}}, "cleanplate", "with other weights"),
     ],
-    ids=["version", "weights"],
+    ids=["version", "model", "weights"],
 )
 def test_a_server_that_was_updated_in_the_middle_ends_the_run(
     make_shot: MakeShot,
@@ -122,20 +123,25 @@ def test_a_server_that_was_updated_in_the_middle_ends_the_run(
     model: str,
     words: str,
 ) -> None:
-    """Its frames were stamped as made by the server that the run began with."""
+    """Its frames were stamped as made by the server that the run began with. Those that there are stay, and say who
+    made them."""
     shot = make_shot(2)
-    sources = ShotSources(shot.plate, shot.clean, str(shot.folder / "m.####.exr"))
+    planned, first = (
+        plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), frames, MatteOptions(model=model))
+        for frames in ("", "1001")
+    )
     with MatteClient(server.endpoint) as client:
         now = ready_server(client)
-        before = replace(now, **changed)
-        monkeypatch.setattr(batch, "ready_server", lambda client: before)
-        report = run_shot(plan_shot(sources, "", MatteOptions(model=model)), client, lambda event: None)
-    assert (
-        report.stopped_code == "server_changed"
-        and words.format(now.version) in report.stopped
-        and not report.cannot_work
-    )
-    assert not report.frames and not list(shot.folder.glob("m.*.exr"))
+        assert not run_shot(first, client, lambda event: None).failed
+        monkeypatch.setattr(batch, "ready_server", lambda client: replace(now, **changed))
+        (refused,) = run_shot(first, client, lambda event: None).failed
+        first.frames[0].output.unlink()
+        report = run_shot(planned, client, lambda event: None)
+    assert not report.frames and not any(frame.output.exists() for frame in planned.frames)
+    words = words.format(now.version)
+    assert f"a frame was made {words}: the server or its weights" in report.stopped
+    assert report.stopped_code == "server_changed" and not report.cannot_work
+    assert f"1001.exr exists and was made {words}; use --overwrite" in refused.message
 
 
 @pytest.mark.parametrize(
