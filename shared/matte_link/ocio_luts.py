@@ -13,26 +13,42 @@ _FILE = re.compile(r"\bsrc:\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\s,}\"'](?:(?!\s#
 """The file of a FileTransform, as a config in YAML names it."""
 _SEARCH = re.compile(r"^search_path:[ \t]*(?:\[([^\]]*)\]|(.*)((?:\n[ \t]*(?:(?:-[ \t]|#).*)?$)*))", re.M)
 """The folders: a list in brackets, one text with colons between them, or a list of lines."""
+_DEFAULTS = re.compile(r"^environment:(?:\s*\{([^}]*)\}|.*((?:\n[ \t]*(?:[ \t]\S.*|#.*)?$)*))", re.M)
+"""What a config has variables be that the environment does not set: in braces, or one a line."""
+_VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}|%(\w+)%")
 
 
 @dataclass(frozen=True)
 class LutNames:
-    """The files that a config's text names, sorted, and the folders in which OCIO looks for them."""
+    """The files that a config's text names, sorted, and the folders in which OCIO looks for them. ``defaults`` are
+    the values of variables in both that the environment does not set."""
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
+    defaults: tuple[tuple[str, str], ...]
 
     @staticmethod
     def of(text: str) -> LutNames:
         """Those of a config's text. Names of colourspaces may be among the files."""
         files = {next(filter(None, match.groups())).strip() for match in _FILE.finditer(text)}
-        return LutNames(files=tuple(sorted(files)), folders=tuple(_search_path(text)))
+        return LutNames(
+            files=tuple(sorted(files)), folders=tuple(_search_path(text)), defaults=tuple(_defaults(text))
+        )
 
     def places(self, config: Path) -> Iterator[tuple[str, Path]]:
         """Each name, and where a file of that name may lie, once for each folder, in the order of the names."""
-        folders = [config.parent, *(config.parent / os.path.expandvars(folder) for folder in self.folders)]
+        folders = [config.parent, *(config.parent / self._expanded(folder) for folder in self.folders)]
         for name in self.files:
-            yield from ((name, folder / os.path.expandvars(name)) for folder in folders)
+            yield from ((name, folder / self._expanded(name)) for folder in folders)
+
+    def _expanded(self, text: str) -> str:
+        defaults = dict(self.defaults)
+
+        def value(match: re.Match[str]) -> str:
+            name = next(filter(None, match.groups()))
+            return os.environ.get(name, defaults.get(name, match[0]))
+
+        return _VARIABLE.sub(value, text)
 
     def there(self, config: Path) -> Iterator[Path]:
         """What is there under these names, files or not, in the order of their names; the others are left out."""
@@ -61,6 +77,14 @@ def _search_path(text: str) -> list[str]:
     lines = (each.strip() for each in below.splitlines())
     items = [*in_brackets.split(","), *(each[1:] for each in lines if each.startswith("-"))]
     return [folder for each in (*_word(line).split(":"), *map(_word, items)) if (folder := each.strip())]
+
+
+def _defaults(text: str) -> Iterator[tuple[str, str]]:
+    match = _DEFAULTS.search(text)
+    in_braces, lines = match.groups(default="") if match else ("", "")
+    for item in (*in_braces.split(","), *lines.splitlines()):
+        name, _, value = item.partition(":")
+        yield _word(name), _word(value)
 
 
 def _word(text: str) -> str:
