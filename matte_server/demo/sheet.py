@@ -25,4 +25,5 @@ def demo_sheet(frames: Sequence[ShotFrame]) -> Image:
 def _row(frame: ShotFrame) -> list[Cell]:
     assert frame.comp is not None
     plate, clean, comp = (exr.read_image(path).rgb for path in (frame.plate, frame.clean_plate, frame.comp))
-    return matte_cells(plate, clean, *foreground_and_alpha(exr.read_image(frame.output)), comp)
+    matte = exr.read_image(frame.output)
+    return matte_cells(plate, clean, *foreground_and_alpha(matte), comp, matte.pixel_aspect)

@@ -68,7 +68,7 @@ def matte_cells(
     foreground: Float32,
     alpha: Float32,
     comp: Float32,
-    pixel_aspect: float = 1.0,
+    pixel_aspect: float,
 ) -> list[Cell]:
     """The row of a frame: plate, clean plate, alpha, foreground over grey, comp."""
     pictures = {

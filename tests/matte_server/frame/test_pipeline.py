@@ -329,6 +329,18 @@ def test_a_soft_holdout_thins_the_matte_and_leaves_the_subjects_colour(
     assert np.abs(held.alpha.pixels - free.alpha.pixels * (1 - garbage))[solid].mean() < 1e-4
     assert np.abs(held.foreground.pixels - truth.plate)[solid].mean() < 1e-3
     assert held.alpha.pixels[garbage == 1.0].max() == 0.0
+    # As without it; of the thinned matte both would be 5 times as large and more.
+    error = [each.diagnostics["recomposition_error"] for each in (free, held)]
+    assert error[1] == pytest.approx(error[0], rel=0.05)
+
+
+def test_a_soft_holdout_is_no_shadow_of_the_subject(pipeline: MattePipeline, truth: Truth) -> None:
+    """A dark subject, whose matte it thins, would else be what is missing of the wall's light."""
+    dark = image(truth.clean * (1 - truth.alpha[..., None]) + 0.02 * truth.alpha[..., None])
+    options = replace(STILL, layer_shadow=True)
+    garbage = np.tile(np.clip((np.arange(180) - 70) / 80, 0, 1).astype(np.float32)[None, :, None], (120, 1, 1))
+    held = solve(pipeline, dark, image(truth.clean), options, Guides(holdout=image(garbage)))
+    assert held.layers["shadow"].pixels.min() == 1.0
 
 
 def test_a_region_of_interest_limits_the_matte_and_the_work(pipeline: MattePipeline, truth: Truth) -> None:

@@ -174,7 +174,9 @@ def test_what_is_narrow_behind_a_subject_that_alpha_sees_is_a_strand_of_hair(wid
     foreground = np.clip((plate - (1 - alpha) * clean) / np.maximum(alpha, 1e-3), 0, None)
     found = shadow(tensor(plate), tensor(clean), torch.ones(1, 1, *SIZE), tensor(alpha), tensor(foreground))
     if is_shadow:
-        # (1 - 0.5) / (1 - 0.3): what is missing of the light that alpha leaves.
-        assert found[0, :, 145, 325].numpy() == pytest.approx([0.714] * 3, abs=0.02)
+        # (1 - 0.5) / (1 - 0.3): what is missing of the light that alpha leaves. In the middle, and 5 pixels from
+        # either edge: without what lies beside the squares that fit into it, 0.742 and 0.757 there.
+        for row, column in ((145, 325), (137, 338), (153, 312)):
+            assert found[0, :, row, column].numpy() == pytest.approx([0.714] * 3, abs=0.02)
     else:
         assert bool((found == 1.0).all())

@@ -64,14 +64,14 @@ def test_the_foreground_is_unpremultiplied_where_it_was_multiplied() -> None:
 def test_alpha_is_shown_at_its_own_level() -> None:
     """Half alpha is half of the screen's codes, not half of its light."""
     levels = np.linspace(0, 1, 11, dtype=np.float32).reshape(1, 11, 1)
-    cells = matte_cells(flat(0.1, 1, 11), flat(0.1, 1, 11), flat(0.1, 1, 11), levels, flat(0.1, 1, 11))
+    cells = matte_cells(flat(0.1, 1, 11), flat(0.1, 1, 11), flat(0.1, 1, 11), levels, flat(0.1, 1, 11), 1.0)
     shown = as_display(cells[2].colour)[0, :, 0]
     # 1 maps to light of 1e4 rolled off to 0.99998; the codes of a sheet are 1/255 apart.
     np.testing.assert_allclose(shown, levels[0, :, 0], atol=1e-3)
 
 
 def test_a_row_reads_plate_clean_plate_alpha_foreground_comp() -> None:
-    cells = matte_cells(flat(0.1), flat(0.2), flat(0.3), np.zeros((6, 8, 1), np.float32), flat(0.4))
+    cells = matte_cells(flat(0.1), flat(0.2), flat(0.3), np.zeros((6, 8, 1), np.float32), flat(0.4), 1.0)
     captions = [cell.caption for cell in cells]
     assert captions == ["plate", "clean plate", "alpha", "foreground over grey", "comp"]
     assert [round(float(cell.colour[0, 0, 0]), 3) for cell in cells] == [0.1, 0.2, 0.0, 0.18, 0.4]
@@ -93,7 +93,7 @@ def test_pictures_keep_their_shapes_on_a_sheet() -> None:
     the shape of the tallest."""
     wide, tall = Cell(flat(0.1, 40, 80), "wide"), Cell(flat(0.2, 80, 40), "tall")
     squeezed = Cell(flat(0.3, 40, 40), "squeezed", pixel_aspect=2.0)
-    sheet = contact_sheet([[wide, squeezed], [tall]], ["a", "b"], "Three", cell_width=160)
+    sheet = contact_sheet([[wide, tall], [squeezed]], ["a", "b"], "Three", cell_width=160)
     assert sheet.pixels.min() >= 0.0 and sheet.pixels.max() <= 1.0
     for cell, height in ((wide, 80), (squeezed, 80), (tall, 320)):
         place = np.argwhere(np.abs(sheet.pixels - codes(cell.colour)).max(-1) < 0.5 / 255)
