@@ -350,8 +350,7 @@ def solve_now(scene: Any, node: Any, frames: Sequence[int], again: bool = False)
 def ask_server(timeout_s: float = 2.0) -> str:
     """One line about the server; raises ``LinkError``."""
     address, pong = _asked(timeout_s)
-    models = f": {', '.join(pong.models)}." if pong.models else ", and is starting."
-    return f"Cleanplate {pong.version} answers at {address}{models}"
+    return pong.sentence(address)
 
 
 def _ask_ready_server() -> None:

@@ -237,5 +237,4 @@ def _ask_server(endpoint: range_plan.Endpoint) -> Pong:
 def server_words(node: host.Node) -> str:
     """Asks the node's server for its version and models; one sentence. Raises ``LinkError``."""
     endpoint = range_plan.endpoint_of(str(setting(node, "server")))
-    answer = _ask_server(endpoint)
-    return f"Cleanplate {answer.version} at {endpoint.address}, models: {', '.join(answer.models) or 'none'}."
+    return _ask_server(endpoint).sentence(endpoint.address)

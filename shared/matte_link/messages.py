@@ -286,6 +286,12 @@ class Pong:
     weights: Mapping[str, Any] = field(default_factory=dict)
     """For each model the digest of the weights that it runs with by default: results depend on them."""
 
+    def sentence(self, address: str) -> str:
+        """What a host says of the server at an address. Before its first matting process has started, the server
+        knows no models."""
+        models = f": {', '.join(self.models)}." if self.models else ", and is starting."
+        return f"Cleanplate {self.version} answers at {address}{models}"
+
 
 @dataclass(frozen=True)
 class StatusReply:

@@ -6,13 +6,13 @@ import ast
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TypeGuard
 
 import matte_link
 import pytest
-from matte_link.messages import LARGEST_SEED, Cancel, Digest, Inline, Matte, OnDisk, Store, digest_of, new_id
+from matte_link.messages import LARGEST_SEED, Cancel, Digest, Inline, Matte, OnDisk, Pong, Store, digest_of, new_id
 from matte_link.plain_text import MappingLimits, check_mapping
 from matte_link.wire import _TYPES
 
@@ -152,3 +152,10 @@ def test_a_digest_is_blake2b_of_the_bytes() -> None:
 def test_an_unknown_priority_is_refused() -> None:
     with pytest.raises(ValueError, match="priority must be one of interactive, batch, not 'urgent'"):
         Matte("a", frame=1, plate=OnDisk("/p.exr"), clean_plate=OnDisk("/c.exr"), priority="urgent")
+
+
+def test_a_server_that_is_starting_is_said_to_be() -> None:
+    answer = Pong(id=new_id(), version="1.2", wire=1)
+    assert answer.sentence("tcp://farm:5560") == "Cleanplate 1.2 answers at tcp://farm:5560, and is starting."
+    ready = replace(answer, models=("difference", "v2"))
+    assert ready.sentence("tcp://farm:5560") == "Cleanplate 1.2 answers at tcp://farm:5560: difference, v2."
