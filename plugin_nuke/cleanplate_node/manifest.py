@@ -95,7 +95,7 @@ def _parsed(path: Path) -> Optional[Record]:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         maker = Maker.from_dict(facts.get(MAKER))
         return Record(**{**facts, "warnings": tuple(facts.get("warnings", ())), MAKER: maker})
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 

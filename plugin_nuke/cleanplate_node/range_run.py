@@ -63,21 +63,19 @@ class RangeRun(NodeRun):
             self._note_contents(jobs, bar)
         finally:
             # Whatever happens, the node must not stay busy for ever.
+            listed: Optional[made_elsewhere.Listed] = None
+            records: Sequence[manifest.Record] = ()
             try:
                 if bar is not None:
                     bar.close()
                 jobs.delete_used_plates()
                 self._carry_over()
+                # Not on the main thread, since a share takes its time to tell of a thousand of them.
+                with contextlib.suppress(OSError):
+                    records = manifest.read_all(self.plan.folder)
+                listed = made_elsewhere.list_now(self.plan.folder)
             finally:
-                host.on_main(self._end, jobs.progress, *self._found_there())
-
-    def _found_there(self) -> tuple[made_elsewhere.Listed, Sequence[manifest.Record]]:
-        """The results and records in the folder. Read on this thread, since a share takes its time to tell of a
-        thousand of them."""
-        records: Sequence[manifest.Record] = ()
-        with contextlib.suppress(OSError):
-            records = manifest.read_all(self.plan.folder)
-        return made_elsewhere.list_now(self.plan.folder), records
+                host.on_main(self._end, jobs.progress, listed, records)
 
     def _carry_over(self, left_out: Collection[tuple[int, str]] = ()) -> None:
         """Where the run writes beside the results that it replaces, all others are taken along: those that it does
@@ -121,7 +119,7 @@ class RangeRun(NodeRun):
                 tell(self.node, text)
 
     def _end(
-        self, progress: JobProgress, listed: made_elsewhere.Listed, records: Sequence[manifest.Record]
+        self, progress: JobProgress, listed: Optional[made_elsewhere.Listed], records: Sequence[manifest.Record]
     ) -> None:
         if host.is_rendering():
             later.after(_RENDER_POLL_S, host.on_main, self._end, progress, listed, records)

@@ -244,6 +244,20 @@ def test_the_end_of_a_run_waits_for_no_share(
     assert made_elsewhere.are_others(str(host.value(node, "node_id")), folder_of(bench, node))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_run_ends_whatever_its_folder_says(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(folder: str) -> list[manifest.Record]:
+        raise RuntimeError("which nobody has thought of")
+
+    node = bench.node(bench.shot((1,)), 1, 1)
+    host.press(node, "process_range")
+    monkeypatch.setattr(manifest, "read_all", fails)
+    until(window, bench.idle(node), 20)
+    assert bench.status(node) == "up to date, 1 done"
+
+
 def test_a_quiet_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each edit of a comp with ten nodes would ask the share for ten thousand files."""
     monkeypatch.setattr(quiet_folders, "SETTLED_NS", 0)

@@ -350,6 +350,8 @@ def test_records(tmp_path: Path) -> None:
     good, bad = Record(1, "main", "h", "f", warnings=("w",)), Record(2, "left", "h", "f", "code", "words")
     manifest.write(folder, good)
     manifest.write(folder, bad)
+    for number, text in enumerate(("", "[1]", "7", '{"frame": 3}', '{"frame": 1, "warnings": 5}')):
+        (tmp_path / f"id/key/records/main.000{number + 3}.json").write_text(text)
     assert manifest.read(folder, 1, "main") == good and manifest.read(folder, 9, "main") is None
     assert manifest.read_all(folder) == [good, bad] and manifest.failed_frames(folder) == (2,)
     assert not manifest.has_result(folder, 1, "main", good.key), "a record without its picture"
