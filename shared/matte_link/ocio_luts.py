@@ -16,6 +16,7 @@ _SEARCH = re.compile(r"^search_path:[ \t]*(?:\[([^\]]*)\]|(.*)((?:\n[ \t]*(?:(?:
 _DEFAULTS = re.compile(r"^environment:(?:\s*\{([^}]*)\}|.*((?:\n[ \t]*(?:[ \t]\S.*|#.*)?$)*))", re.M)
 """What a config has variables be that the environment does not set: in braces, or one a line."""
 _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}|%(\w+)%")
+_COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _search_path(text: str) -> list[str]:
         return []
     in_brackets, line, below = match.groups(default="")
     lines = (each.strip() for each in below.splitlines())
-    items = [*in_brackets.split(","), *(each[1:] for each in lines if each.startswith("-"))]
+    items = [*_COMMENT.sub("", in_brackets).split(","), *(each[1:] for each in lines if each.startswith("-"))]
     return [folder for each in (*_word(line).split(":"), *map(_word, items)) if (folder := each.strip())]
 
 
@@ -92,4 +93,4 @@ def _word(text: str) -> str:
     text = text.strip()
     if text[:1] in ("'", '"'):
         return text[1:].partition(text[0])[0]
-    return re.split(r"(?:^|\s)#", text)[0].rstrip()
+    return _COMMENT.sub("", text).rstrip()

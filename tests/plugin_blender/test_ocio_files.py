@@ -30,6 +30,7 @@ def test_without_tables_it_is_its_text(tmp_path: Path) -> None:
         ("search_path: # tables\n\n- luts\n# and\n- P:/luts # more", "P:/luts"),
         ("search_path: [luts, more/luts]", "more/luts"),
         ('search_path: ["P:/luts", luts]', "P:/luts"),
+        ("search_path: [luts, # a, b\n  more/luts]", "more/luts"),
         # What the environment sets goes before the config's own.
         ("environment: {SHOW: 'shows/a', FILM: none}\nsearch_path: $SHOW/$FILM", "shows/a/film"),
         (
