@@ -71,7 +71,7 @@ def _of_frames(order: ShotOrder, shot: Shot) -> Iterator[tuple[list[str], str]]:
 def _of_range(order: ShotOrder, shot: Shot) -> Iterator[tuple[list[str], str]]:
     sources = order.sources
     roles = (getattr(sources, role) for role in ("plate", *_ROLES.values(), "output", "comp"))
-    has_numbers = Path(order.plate).is_dir() or not all(RoleFiles(name).is_still for name in roles if name)
+    has_numbers = not all(RoleFiles(name).is_still for name in roles if name)
     if order.frames and not has_numbers and shot.frames[0].frame != number_of_still(order.plate):
         yield ["--frames"], f"{order.plate} is one picture, and so is every other file"
 

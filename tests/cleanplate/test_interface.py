@@ -245,15 +245,17 @@ def test_what_cannot_work_is_an_error_with_a_code(
     assert raised.value.code == code
 
 
-def test_a_clean_plate_of_another_place_is_a_warning(
+def test_a_clean_plate_of_another_place_and_frames_unlike_the_others_are_warnings(
     make_shot: Callable[..., ShotFiles], server: LocalServer
 ) -> None:
     """The command ends with exit code 4; here nothing was said."""
     shot = make_shot(2)
     save(Path(shot.clean), wall(seed=9) * np.array([0.2, 1.5, 0.6], np.float32))
-    with pytest.warns(UserWarning, match="does not seem to show the same place as") as warned:
+    save(Path(shot.plate.replace("####", "1002")), plate_of(wall(), 1)[::2, ::2])
+    with pytest.warns(UserWarning) as warned:
         cleanplate.matte_shot(shot.plate, shot.clean, shot.matte, server=server.endpoint.address)
-    assert len(warned) == 1
+    place, odd = (str(each.message) for each in warned)
+    assert "does not seem to show the same place as" in place and odd.startswith("The plate of frame 1002 differs")
 
 
 def test_a_shot_is_made_resumed_and_reported(make_shot: Callable[..., ShotFiles], server: LocalServer) -> None:

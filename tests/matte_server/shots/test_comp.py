@@ -119,10 +119,20 @@ def test_a_background_is_seen_with_its_pixel_aspect_and_the_plates() -> None:
 
 
 def test_a_background_much_larger_is_averaged_not_skipped() -> None:
-    """Lines of one pixel would alias to all black or all white if pixels were skipped."""
+    """Lines of one pixel would alias to all black if pixels were skipped, also where two were mixed."""
     lines = np.zeros((64, 64, 3), np.float32)
-    lines[:, ::2] = 1.0
-    np.testing.assert_allclose(filling(picture(lines), Window(0, 0, 16, 16)), 0.5, atol=1e-6)
+    lines[:, ::4] = 1.0
+    np.testing.assert_allclose(filling(picture(lines), Window(0, 0, 16, 16)), 0.25, atol=1e-6)
+
+
+def test_a_background_that_is_averaged_lies_where_it_belongs() -> None:
+    """31 columns in 9.3 pixels are averaged to 9, each a little wider than a pixel."""
+    columns = picture(np.broadcast_to(np.arange(31.0)[None, :, None], (30, 31, 3)))
+    filled = filling(columns, Window(0, 0, 9, 9))
+    # A pixel's centre is 30/9 columns from the next. An average of a part of a column and whole ones is off by less
+    # than a twentieth, and the outermost ones repeat themselves.
+    expected = 15 + (np.arange(9) - 4) * 30 / 9
+    np.testing.assert_allclose(filled[4, 1:-1, 0], expected[1:-1], atol=0.2)
 
 
 def test_the_comp_has_the_results_windows_and_no_alpha() -> None:

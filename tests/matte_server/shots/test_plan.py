@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matte_link.messages import Pong
 from matte_link.options import MatteOptions
 
 from matte_server.errors import MatteError
 from matte_server.io.video_writer import H264, MovieSettings, VideoWriter
 from matte_server.shots.plan import plan_shot, solve_file_of
+from matte_server.shots.plan_checks import check_model
 from matte_server.shots.portraits import pictures_in
 from matte_server.shots.role_files import RoleFiles
 from matte_server.shots.shot import ShotSources, neighbour_offsets
@@ -430,3 +432,12 @@ def test_portraits_get_their_comps_by_name_and_one_background(tmp_path: Path) ->
     ]
     plain = plan_shot(replace(sources, background="", comp=""), "", MatteOptions()).frames
     assert {(frame.background, frame.comp) for frame in plain} == {(None, None)}
+
+
+def test_weights_that_a_server_may_have_elsewhere_are_left_to_it() -> None:
+    """In its own folders, or where a model of somebody's own looks for them."""
+    server = Pong("p", version="", wire=1, models=("difference",))
+    for model, weights, is_own in (("v2", "v2.pth", True), ("mine", "no/such", True), ("v2", "no/v2.pth", False)):
+        check_model(MatteOptions(model=model, weights=weights), server, is_own)
+    with pytest.raises(MatteError, match=r"no weights at no/v2\.pth"):
+        check_model(MatteOptions(model="v2", weights="no/v2.pth"), server, is_own=True)
