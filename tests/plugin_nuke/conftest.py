@@ -23,14 +23,16 @@ from cleanplate_node import callbacks, later, sessions  # noqa: E402
 from cleanplate_node.bench import ContractBench, Server  # noqa: E402
 from nuke._state import State  # noqa: E402
 
+_REST_S = 0.1
+
 
 def start_nuke(window: bool) -> State:
     """A new fake Nuke that has run the plugin's start files, as the real one does for a folder on NUKE_PATH. Looks
     at nodes that the Nuke before it put off are forgotten: its nodes have the names of the new one's. It has no
-    results open either."""
+    results open either. Its artist rests for a shorter moment."""
     state = nuke.reset()
     sessions.forget_all()
-    callbacks._resting = later.Rest(callbacks._REST_S, callbacks._came_to_rest)
+    callbacks._resting = later.Rest(_REST_S, callbacks._came_to_rest)
     state.gui = window
     runpy.run_path(str(PLUGIN / "init.py"))
     if window:

@@ -156,8 +156,11 @@ def test_a_thread_of_a_nuke_that_has_ended_reaches_no_later_one(window: State) -
     assert calls == ["own"]
 
 
-def test_what_a_test_put_off_is_nothing_to_the_next(bench: ContractBench, window: State) -> None:
+def test_what_a_test_put_off_is_nothing_to_the_next(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nodes of the next Nuke have the same names, so a look that is still due would be taken at them."""
+    monkeypatch.setattr(callbacks._resting, "_seconds", 2.0)
     node = bench.node(bench.shot((1,)), 1, 1)
     node["gamma"].setValue(0.5)
     window.process_events()

@@ -337,6 +337,7 @@ def test_records_that_have_settled_are_read_once(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(quiet_folders, "SETTLED_NS", 0)
     assert [reads_of([first]) for _ in range(3)] == [1, 0, 0]
     manifest.read_all(folder).clear()
+    assert reads_of([first]) == 0, "what others do to a list is theirs"
     manifest.write(folder, other)
     assert [reads_of([other]) for _ in range(2)] == [1, 0]
     manifest.write(folder, second)

@@ -41,11 +41,13 @@ NOWHERE = Endpoint("tcp://127.0.0.1:9")
 
 def test_a_matte_and_its_progress(make_server: MakeServer) -> None:
     seen: list[object] = []
-    with MatteClient(make_server().endpoint) as client:
+    server = make_server()
+    with MatteClient(server.endpoint) as client:
         assert client.ping().version == "test"
         assert client.status().state == {"queue": 0}
         assert client.matte(request(), seen.append).data == b"exr"
-    assert seen == [Accepted("r1")]
+        client.ping()
+    assert seen == [Accepted("r1")] and not server.cancelled
 
 
 def test_a_clean_plate_is_sent_once(make_server: MakeServer) -> None:
