@@ -20,12 +20,14 @@ import stage
 
 def case(folder: str, command: str) -> None:
     stage.add_on()
-    from plugin_blender import panels, preferences, runtime, server_process
+    from plugin_blender import panels, preferences, runtime, server_process, solve
 
     scene, _, node = stage.shot_node(Path(folder))
     address = os.environ["CLEANPLATE_SERVER"]
+    patience, solve.CONNECT_S = solve.CONNECT_S, 0.5
     message = stage.error_of(bpy.ops.cleanplate.solve_range)
     assert message.startswith(f"No matting server answers at {address}."), message
+    solve.CONNECT_S = patience
     assert runtime.states[node.matte.node_id].error == message
     message = stage.error_of(bpy.ops.cleanplate.test_server)
     assert message.startswith(f"No matting server answers at {address}."), message
@@ -72,6 +74,7 @@ def never_ready(place: Path) -> None:
     assert server_process.describe() == message
     server_process.START_S = patience
     assert server_process.describe() == panels._server_state() == "The server is starting"
+    server_process._STOP_S = 0.1
     bpy.ops.cleanplate.stop_server()
     assert not server_process.is_running() and not server_process.describe()
 
