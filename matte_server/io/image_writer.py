@@ -70,8 +70,8 @@ def write_image(
     ``MatteError("cannot_write", ...)``, which calls the file ``name`` where that is not its path, and
     ``FileExistsError`` where a file is there by then that it may not replace.
     """
-    data = _encoded(path.suffix.lower(), image, layers or {}, form or ExrFormat())
     try:
+        data = _encoded(path.suffix.lower(), image, layers or {}, form or ExrFormat())
         write_atomically(str(path), data, replaces)
     except OSError as error:
         if isinstance(error, FileExistsError) and not replaces:

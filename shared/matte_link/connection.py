@@ -137,9 +137,9 @@ class Connection:
         self._closing()
 
 
-def _close(context: zmq.Context[Any], socket: zmq.Socket[Any], monitor: zmq.Socket[Any]) -> None:
+def _close(context: zmq.Context[Any], dealer: zmq.Socket[Any], monitor: zmq.Socket[Any]) -> None:
     monitor.close(linger=0)
-    socket.disable_monitor()
+    dealer.disable_monitor()
     # Not longer than this, so that a server that is gone does not hold the host up.
-    socket.close(linger=_LINGER_MS)
+    dealer.close(linger=_LINGER_MS)
     context.term()
