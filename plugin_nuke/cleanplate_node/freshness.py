@@ -98,8 +98,7 @@ class ShownResult:
 
     def frames(self, views: Sequence[str]) -> ResultState:
         """Whether the frames of the node's range that have results in some views are still made from their sources,
-        by files, options and driven knobs. Nuke's hashes are not asked for. A frame that failed may show the matte
-        of an earlier picture."""
+        by files, options and driven knobs. Nuke's hashes are not asked for."""
         made = [one for one in self._records if not one.code]
         keys = SourceKeys(self._sources, self._options, ()).keys(sorted({one.frame for one in made}), views)
         found = [(one, keys[one.frame, one.view]) for one in made if (one.frame, one.view) in keys]

@@ -22,7 +22,7 @@ _shown: dict[str, str] = {}
 
 @dataclass(frozen=True)
 class Listed:
-    """The results in a folder as they were a moment ago."""
+    """The results in a folder as they were a moment ago; shared, so nobody may change it."""
 
     folder: str
     stamps: Stamps
