@@ -36,7 +36,7 @@ def following(folder: str) -> str:
 def carry_over(old: str, new: str, left_out: Collection[tuple[int, str]] = (), may_copy: bool = True) -> None:
     """Gives a folder the results of another one of its key that it lacks, without those ``left_out``, by frame and
     view. A result takes no room twice where the disk knows hard links; elsewhere it is copied, if that ``may`` be.
-    A frame that failed comes along without a matte, since what an older version left there is of an earlier picture,
+    A frame that failed comes along without a matte, since what an old version left is of an earlier picture,
     and one that failed in the new folder gets none. Raises ``OSError``."""
     for record in manifest.read_all(old):
         at = record.frame, record.view
