@@ -110,9 +110,10 @@ def test_closing_a_client_ends_what_other_threads_wait_for(server: LocalServer) 
         while not client._turn.locked():
             time.sleep(0.01)
         client.__exit__(None, None, None)
-        for each in made:
-            with pytest.raises(cleanplate.CleanplateError, match=r"was cancelled|is closed"):
-                each.result(20.0)
+        errors = [each.exception(20.0) for each in made]
+    assert all(isinstance(error, cleanplate.CleanplateError) for error in errors), errors
+    # Whoever waited left the socket before it was closed; the other may have come later.
+    assert "The matte was cancelled." in map(str, errors)
 
 
 def test_errors_come_back_from_pools_of_processes() -> None:
