@@ -192,8 +192,7 @@ class _WatchServer:
 def _make(orders: Sequence[ShotOrder], arguments: argparse.Namespace, names: StreamNames) -> int:
     """The shots, one after the other; all are planned before the first is begun. ``names``: those of streams."""
     shots = [order.plan() for order in orders]
-    if len(shots) > 1:
-        check_apart(shots)
+    check_apart(shots)
     idle = [without_effect(order, shot) for order, shot in zip(orders, shots, strict=True)]
     for sentence in dict.fromkeys(names.shown(sentence) for sentences in idle for sentence in sentences):
         console.warn(sentence)

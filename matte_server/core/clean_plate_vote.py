@@ -91,7 +91,7 @@ def vote_clean_plate(frames: Sequence[Float32], seen: Sequence[Mask]) -> VotedPl
         visible = np.stack([np.asarray(mask[band]) for mask in seen])
         colour[band], support[band], evidence[band] = _vote(samples, visible, grain)
     if evidence.mean() < 1.0 - _FEW and not _moving_cells(frames, seen).any():
-        return average_clean_plate(frames, seen)
+        return _mean_plate(frames, seen, evidence=np.any(seen, axis=0), noise=grain.relative)
     return VotedPlate(colour=colour, support=support, evidence=evidence, noise=grain.relative)
 
 
@@ -99,16 +99,23 @@ def average_clean_plate(frames: Sequence[Float32], seen: Sequence[Mask]) -> Vote
     """The mean of aligned frames that have nothing to vote about, or are too few for it. All that any of them shows
     counts as evidence, but for places where two of them show different things: somebody is in one of them. The
     noise of a single frame is not known (NaN)."""
+    shown: Mask = np.any(seen, axis=0)
+    if len(frames) == 1:
+        return _mean_plate(frames, seen, shown, float("nan"))
+    grain = _grain(frames, seen)
+    changed = _areas(_moving_cells(frames, seen, grain), shown.shape)
+    return _mean_plate(frames, seen, shown & ~changed, grain.relative)
+
+
+def _mean_plate(frames: Sequence[Float32], seen: Sequence[Mask], evidence: Mask, noise: float) -> VotedPlate:
     weights = np.stack([np.asarray(mask, np.float32) for mask in seen])[..., None]
     total = weights.sum(axis=0)
     colour = sum(np.asarray(frame) * weight for frame, weight in zip(frames, weights, strict=True))
-    grain = _grain(frames, seen) if len(frames) > 1 else None
-    evidence = total[..., 0] > 0
     return VotedPlate(
         colour=np.asarray(colour / np.maximum(total, 1.0), np.float32),
         support=np.asarray(total[..., 0] / len(frames), np.float32),
-        evidence=evidence & ~_areas(_moving_cells(frames, seen, grain), evidence.shape),
-        noise=grain.relative if grain else float("nan"),
+        evidence=evidence,
+        noise=noise,
     )
 
 

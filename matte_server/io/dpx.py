@@ -58,11 +58,23 @@ class DpxLayout:
 
 def dpx_layout(path: Path) -> DpxLayout | None:
     """The layout of a DPX with one image element that is not run-length encoded; None for all others."""
+    head = _headers(path)
+    return _layout(head, path.stat().st_size) if head else None
+
+
+def _headers(path: Path) -> bytes:
+    """A DPX's headers; empty for other files."""
     with path.open("rb") as file:
         head = file.read(_HEADER)
-    if not head.startswith(DPX_MAGIC) or len(head) < _HEADER:
-        return None
-    order = ">" if head.startswith(DPX_MAGIC[0]) else "<"
+    return head if head.startswith(DPX_MAGIC) and len(head) == _HEADER else b""
+
+
+def _order(head: bytes) -> str:
+    return ">" if head.startswith(DPX_MAGIC[0]) else "<"
+
+
+def _layout(head: bytes, size: int) -> DpxLayout | None:
+    order = _order(head)
     elements, width, height = struct.unpack_from(f"{order}HII", head, 770)
     descriptor, bits = head[800], head[803]
     packing, encoding, offset, padding = struct.unpack_from(f"{order}HHII", head, 804)
@@ -78,37 +90,34 @@ def dpx_layout(path: Path) -> DpxLayout | None:
         packing=packing,
         offset=offset if offset not in _NOT_STATED else struct.unpack_from(f"{order}I", head, _ALL_BEGIN)[0],
         padding=padding,
-        size=path.stat().st_size,
+        size=size,
     )
 
 
 def fully_stated(path: Path) -> bytes | None:
     """A DPX's bytes with what its header does not state of the first image element: where that begins, and the
     padding of its lines. None for files in which nothing of it is missing."""
+    head = _headers(path)
+    if not head:
+        return None
     missing = {}
-    if (begin := _missing_begin(path)) is not None:
+    if (begin := _missing_begin(head)) is not None:
         missing[_BEGIN] = begin
-    layout = dpx_layout(path)
+    layout = _layout(head, path.stat().st_size)
     if layout is not None and layout.missing_padding:
         missing[_END_OF_LINE] = layout.missing_padding
     if not missing:
         return None
     stated = bytearray(path.read_bytes())
-    order = ">" if stated.startswith(DPX_MAGIC[0]) else "<"
     for place, value in missing.items():
-        struct.pack_into(f"{order}I", stated, place, value)
+        struct.pack_into(f"{_order(head)}I", stated, place, value)
     return bytes(stated)
 
 
-def _missing_begin(path: Path) -> int | None:
+def _missing_begin(head: bytes) -> int | None:
     """Where the first image element of a DPX begins that does not state it: at the begin of all pixels. None if it
     does. OpenImageIO reads nothing then, or with 0 the header as pixels."""
-    with path.open("rb") as file:
-        head = file.read(_HEADER)
-    if not head.startswith(DPX_MAGIC) or len(head) < _HEADER:
-        return None
-    order = ">" if head.startswith(DPX_MAGIC[0]) else "<"
-    (all_begin,), (begin,) = (struct.unpack_from(f"{order}I", head, place) for place in (_ALL_BEGIN, _BEGIN))
+    (all_begin,), (begin,) = (struct.unpack_from(f"{_order(head)}I", head, place) for place in (_ALL_BEGIN, _BEGIN))
     if begin not in _NOT_STATED:
         return None
     # Where neither is stated, it reads nothing with this.

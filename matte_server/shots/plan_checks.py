@@ -247,14 +247,17 @@ def _check_output_folders(shot: Shot) -> None:
 def check_apart(shots: Sequence[Shot]) -> None:
     """Raises ``MatteError`` where two shots would write one file (bad_output), or one what an earlier one is made
     from (output_is_input). A later one may well be made from it."""
+    if len(shots) < 2:  # a long shot has many files to resolve
+        return
     owners: dict[str, Shot] = {}
     inputs: set[Path] = set()
     for shot in shots:
         for path in shot_outputs(shot.frames, shot.movies):
+            place = path.resolve()
             # On Windows and macOS, names that differ in case alone are one file.
-            if owners.setdefault(str(path.resolve()).casefold(), shot) is not shot:
+            if owners.setdefault(str(place).casefold(), shot) is not shot:
                 raise MatteError("bad_output", f"Two shots of the job write {path}.", "Choose two names.")
-            if path.resolve() in inputs:
+            if place in inputs:
                 raise MatteError(
                     "output_is_input",
                     f"{path} is an input of one shot of the job and an output of another; nothing was started.",

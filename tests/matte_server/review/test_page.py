@@ -262,6 +262,13 @@ class Browser:
         """The page's elements once its script has drawn."""
         return self._run(address, "--dump-dom")
 
+    def with_script(self, script: str, folder: Path) -> Browser:
+        """On a copy of the page, in a folder of the test's own, with a script at its end."""
+        copy = folder / "copy.html"
+        text = self.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
+        copy.write_text(text, "utf-8")
+        return replace(self, page=copy)
+
     def shot(self, address: str, path: Path) -> Float32:
         """What a person sees, 0..1."""
         self._run(address, f"--screenshot={path}")
@@ -327,12 +334,9 @@ def test_the_wipe_shows_two_views_side_by_side(browser: Browser, tmp_path: Path)
 
 def test_keys_walk_through_the_shot(browser: Browser, tmp_path: Path) -> None:
     """Real key events, sent by a line of script at the end of a copy of the page."""
-    copy = tmp_path / "copy.html"
     keys = ["End", "ArrowLeft", "3", "w", "b", "+", "+", "z"]
     script = "".join(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}));" for key in keys)
-    text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
-    copy.write_text(text, "utf-8")
-    dom = replace(browser, page=copy).dom("")
+    dom = browser.with_script(script, tmp_path).dom("")
     first_bad = min(int(number) for number in re.findall(r">(\d+)</button>", text_of(dom, "bad")))
     assert text_of(dom, "now") == f"Frame {first_bad}"
     assert 'data-view="alpha" title="alpha (3)" aria-pressed="true"' in dom
@@ -343,7 +347,7 @@ def test_keys_walk_through_the_shot(browser: Browser, tmp_path: Path) -> None:
 def test_a_click_in_a_plot_goes_to_that_frame(browser: Browser, tmp_path: Path) -> None:
     """The curve of 12 frames reaches from 64 px right of the plot's left edge to 14 px left of its right edge. A
     click lies nearly halfway to the next frame, but this one is still nearer."""
-    copy, indices = tmp_path / "copy.html", (7, 0, 1, FRAMES - 1)
+    indices = (7, 0, 1, FRAMES - 1)
     places = [(index + (-0.45 if index == FRAMES - 1 else 0.45)) / (FRAMES - 1) for index in indices]
     script = (
         "const clicked = () => document.querySelector('#plots svg');"
@@ -353,28 +357,22 @@ def test_a_click_in_a_plot_goes_to_that_frame(browser: Browser, tmp_path: Path) 
         "clicked().dispatchEvent(new PointerEvent('pointerdown', {clientX: x, clientY: box.top + 20}));"
         "return document.getElementById('now').textContent; }).join();"
     )
-    text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
-    copy.write_text(text, "utf-8")
-    found = re.search(r'data-seen="(.*?)"', replace(browser, page=copy).dom(""))
+    found = re.search(r'data-seen="(.*?)"', browser.with_script(script, tmp_path).dom(""))
     assert found and found[1].split(",") == [f"Frame {NUMBERS[index]}" for index in indices]
 
 
 def test_the_number_of_the_bad_frame_that_is_shown_can_be_read(browser: Browser, tmp_path: Path) -> None:
     """It was red on yellow, all but the same brightness."""
-    copy = tmp_path / "copy.html"
     script = (
         "setTimeout(() => { document.body.dataset.ink ="
         " getComputedStyle(document.querySelector('#bad [aria-pressed=true]')).color; }, 100);"
     )
-    text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
-    copy.write_text(text, "utf-8")
-    assert 'data-ink="rgb(27, 27, 28)"' in replace(browser, page=copy).dom(f"frame={BAD}")
+    assert 'data-ink="rgb(27, 27, 28)"' in browser.with_script(script, tmp_path).dom(f"frame={BAD}")
 
 
 def test_the_address_is_changed_in_a_pause_and_not_with_every_frame(browser: Browser, tmp_path: Path) -> None:
     """Firefox and Safari refuse it with an error after 100 to 200 changes, as playing or a drag makes them within
     seconds; the page then stood still. The rule is acted here, as this browser only says nothing more."""
-    copy = tmp_path / "copy.html"
     rule = (
         "const own = history.replaceState.bind(history); let changes = 0;"
         "history.replaceState = (...all) => { if (++changes > 100) throw new DOMException('', 'SecurityError');"
@@ -382,9 +380,7 @@ def test_the_address_is_changed_in_a_pause_and_not_with_every_frame(browser: Bro
     )
     press = "(key) => document.dispatchEvent(new KeyboardEvent('keydown', {key}))"
     keys = f"const press = {press}; for (let n = 0; n < 300; n++) press(n % 2 ? ',' : '.'); press('End');"
-    text = browser.page.read_text("utf-8").replace("</body>", f"<script>{rule}{keys}</script></body>")
-    copy.write_text(text, "utf-8")
-    dom = replace(browser, page=copy).dom("view=plate")
+    dom = browser.with_script(rule + keys, tmp_path).dom("view=plate")
     assert text_of(dom, "now") == f"Frame {NUMBERS[-1]}" and f'data-drawn="{NUMBERS[-1]} plate"' in dom
     address = re.search(r'data-address="([^"]*)"', dom)
     assert address and address[1].startswith(f"#frame={NUMBERS[-1]}&amp;view=plate&amp;wipe=plate")
@@ -392,7 +388,7 @@ def test_the_address_is_changed_in_a_pause_and_not_with_every_frame(browser: Bro
 
 def test_a_plots_title_ends_before_its_value(browser: Browser, tmp_path: Path) -> None:
     """On a telephone, too; the body's margin is in the width."""
-    copy, widths = tmp_path / "copy.html", (390, 639, 680, 1280)
+    widths = (390, 639, 680, 1280)
     script = (
         f"document.body.dataset.gaps = {[*widths]}.flatMap((width) => {{"
         "document.body.style.width = `${width}px`; dispatchEvent(new Event('resize'));"
@@ -400,9 +396,7 @@ def test_a_plots_title_ends_before_its_value(browser: Browser, tmp_path: Path) -
         " svg.querySelector('.value').getBoundingClientRect().left"
         " - svg.querySelector('.title').getBoundingClientRect().right); });"
     )
-    text = browser.page.read_text("utf-8").replace("</body>", f"<script>{script}</script></body>")
-    copy.write_text(text, "utf-8")
-    found = re.search(r'data-gaps="([^"]*)"', replace(browser, page=copy).dom("frame=1002"))
+    found = re.search(r'data-gaps="([^"]*)"', browser.with_script(script, tmp_path).dom("frame=1002"))
     assert found
     gaps = [float(gap) for gap in found[1].split(",")]
     assert len(gaps) == len(widths) * len(COLUMNS) and min(gaps) > 4, gaps
