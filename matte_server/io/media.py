@@ -276,7 +276,8 @@ def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fract
     """The frame rate, and whether all times are its multiples, but for their rounding to ``tick`` and, where they
     were in a Matroska file before, to milliseconds."""
     stated = stated_rate(stream)
-    rounding = max(tick, MILLISECOND)
+    # Times that are counted in frames, as an AVI's, are not rounded: a gap of one of them is no rounding.
+    rounding = max(tick, MILLISECOND) if tick * stated < 1 else MILLISECOND
     # Of a short clip with rounded times, several usual rates may be near: unless the container names one, the one
     # that fits best is meant.
     usual = usual_rates(stated, rounding / times[-1] if times[-1] else Fraction(0))

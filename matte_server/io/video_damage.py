@@ -3,6 +3,7 @@ be damaged, and those that are predicted from a damaged or missing picture."""
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -49,13 +50,19 @@ class KnownDamage:
     """What is known of a video's pictures, by their index in the order shown.
 
     ``damaged``: pictures whose own data are. ``suspect``: those in damaged parts of the file. ``times``: of all
-    pictures, in any unit; ``rounding``: by how much these may be wrong."""
+    pictures, in any unit; ``rounding``: by how much these may be wrong; ``held``: those at which the picture before
+    is shown on, as the file says."""
 
     def __init__(
-        self, damaged: Iterable[int], suspect: Iterable[int], times: Sequence[int], rounding: Fraction
+        self,
+        damaged: Iterable[int],
+        suspect: Iterable[int],
+        times: Sequence[int],
+        rounding: Fraction,
+        held: Iterable[int] = (),
     ) -> None:
         self._suspect = frozenset(suspect)
-        self._holes = _holes(times, rounding)
+        self._holes = _holes(times, rounding, held)
         self._damaged = {*damaged, *self._suspect}
         self._keys: set[int] = set()
         self._anchors: set[int] = set()
@@ -99,16 +106,17 @@ def is_anchor(frame: Any) -> bool:
     return int(frame.pict_type) != _TWO_WAYS
 
 
-def _holes(times: Sequence[int], rounding: Fraction) -> dict[int, int]:
+def _holes(times: Sequence[int], rounding: Fraction, held: Iterable[int]) -> dict[int, int]:
     """Index of the first picture after a gap -> how many pictures there would be room for. Empty unless all other
     pictures are equally far apart and there are few gaps."""
-    steps = [later - earlier for earlier, later in pairwise(times)]
+    filled = sorted({*times, *held})
+    steps = [later - earlier for earlier, later in pairwise(filled)]
     step = sorted(steps)[len(steps) // 2] if steps else 0
     if step <= 4 * rounding:
         return {}
     found = {}
-    for index, each in enumerate(steps, 1):
-        count = round(each / step)
+    for each, behind in zip(steps, filled[1:], strict=True):
+        index, count = bisect.bisect_left(times, behind), round(each / step)
         if count < 1 or abs(each - count * step) > 2 * rounding * count:
             return {}
         if count > 1:

@@ -232,6 +232,7 @@ class VideoDecoder:
             damaged=self._refused,
             suspect=self._indices(found.suspect),
             times=self.pts,
+            held=() if self._is_counted else found.held,
             rounding=max(Fraction(1), MILLISECOND / self.time_base),
         )
 

@@ -11,20 +11,23 @@ from typing import Any
 
 from .video_damage import PacketCheck
 
-_PLACEHOLDER = {"mpeg4": b"\x7f"}
-"""Packets of these codecs that hold no picture. Xvid writes one where an AVI must have a packet, while it waits for
-the pictures that a B-frame is predicted from; their times count it."""
+_VOP, _XVIDS_PLACEHOLDER = b"\0\0\1\xb6", b"\x7f"
+"""What begins a picture of MPEG-4 (ISO 14496-2, 6.3.5), and what Xvid may write instead of one."""
+_LONGEST_EMPTY_VOP = 12
+"""Bytes, with some seconds since the picture before."""
 
 
 @dataclass(frozen=True)
 class PacketTimes:
-    """The times of a video track. ``pts``: of the pictures, in the order shown; ``keys``: of key frames, with the
-    time at which each is decoded, sorted; ``count``: of all pictures; ``end``, ``video_end``: of the last packet of
-    any track and of the video track, in seconds. ``damaged``: of pictures whose own checksum is wrong; ``suspect``:
-    of those in damaged parts of the file. ``is_doubtful``: only the decoder's output shows whether the times are
-    right. ``is_broken``: they are not, as in a file made of two, or where packets hold no picture."""
+    """The times of a video track. ``pts``: of the pictures, in the order shown; ``held``: of packets without one,
+    at which the one before is shown on; ``keys``: of key frames, with the time at which each is decoded, sorted;
+    ``count``: of all pictures; ``end``, ``video_end``: of the last packet of any track and of the video track, in
+    seconds. ``damaged``: of pictures whose own checksum is wrong; ``suspect``: of those in damaged parts of the
+    file. ``is_doubtful``: only the decoder's output shows whether the times are
+    right. ``is_broken``: they are not, as in a file made of two, or where packets without a picture fill it up."""
 
     pts: tuple[int, ...]
+    held: tuple[int, ...]
     keys: tuple[tuple[int, int], ...]
     count: int
     end: Fraction
@@ -38,21 +41,24 @@ class PacketTimes:
 def packet_times(path: Path, container: Any, stream: Any) -> PacketTimes:
     """Reads every packet of PyAV's open ``container``, of the file ``path``; ``stream`` is its video track."""
     check = PacketCheck(path, container, stream)
-    placeholder, has_placeholders = _PLACEHOLDER.get(stream.codec_context.name, b""), False
-    pictures, ends = [], {True: Fraction(0), False: Fraction(0)}
+    pictures, held, ends = [], [], {True: Fraction(0), False: Fraction(0)}
     for packet in container.demux():
         is_picture = packet.stream is stream
         if packet.size and packet.pts is not None:
             end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
             ends[is_picture] = max(ends[is_picture], end)
-        if is_picture and packet.size == len(placeholder) and bytes(packet) == placeholder:
-            has_placeholders = has_placeholders or packet.size > 0
+        if is_picture and _is_empty(packet):
+            held.append(packet.pts)
         elif packet.size and is_picture:
             pictures.append(_picture_packet(packet, check))
     times = [each.pts for each in pictures if each.pts is not None]
-    reorders = bool(stream.codec_context.has_b_frames) and times == sorted(times) and len(times) > 1
+    has_b_frames = bool(stream.codec_context.has_b_frames)
+    reorders = has_b_frames and times == sorted(times) and len(times) > 1
+    # While an AVI waits for what a B-frame is predicted from, such packets fill it up, and times count them.
+    is_filled_up = has_b_frames and bool(held) and container.format.name == "avi"
     return PacketTimes(
         pts=_shown(pictures, times),
+        held=tuple(at for at in held if at is not None),
         keys=tuple(sorted(_key_times(pictures))),
         count=len(pictures),
         end=max(ends.values()),
@@ -60,10 +66,20 @@ def packet_times(path: Path, container: Any, stream: Any) -> PacketTimes:
         damaged=frozenset(each.pts for each in pictures if each.is_damaged and each.pts is not None),
         suspect=frozenset(each.pts for each in pictures if each.is_suspect and each.pts is not None),
         is_doubtful=reorders or len(times) < len(pictures),
-        is_broken=has_placeholders
-        or len(set(times)) < len(times)
-        or _runs_backwards([each.dts for each in pictures]),
+        is_broken=is_filled_up or len(set(times)) < len(times) or _runs_backwards([each.dts for each in pictures]),
     )
+
+
+def _is_empty(packet: Any) -> bool:
+    """Whether a packet of MPEG-4 is a picture's header alone, which says that nothing is coded: behind it, before
+    the filling (a 0 and ones), are a marker, 1, and vop_coded, 0."""
+    if packet.stream.codec_context.name != "mpeg4" or not 0 < packet.size <= _LONGEST_EMPTY_VOP:
+        return False
+    data = bytes(packet)
+    if not data.startswith(_VOP):
+        return data == _XVIDS_PLACEHOLDER
+    bits = f"{int.from_bytes(data, 'big'):b}".rstrip("1")
+    return bits.endswith("100")
 
 
 @dataclass(frozen=True)

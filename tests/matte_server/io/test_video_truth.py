@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -131,12 +132,77 @@ def as_of_xvid(source: Path, target: Path, placeholders: tuple[int, ...]) -> Non
 @pytest.mark.parametrize("placeholders", [(1, 2), (1, 2, 8, 9, 13)], ids=["at-start", "and-within"])
 def test_packets_of_xvid_that_hold_no_picture(tmp_path: Path, placeholders: tuple[int, ...], bf: str) -> None:
     """The decoder leaves them out, and times count them: every picture behind them was called damaged, or had
-    another's number."""
+    another's number. With B-frames, they are there while an AVI waits; else the picture before is shown on."""
     subsampled(tmp_path / "x.avi", COUNT, bf=bf)
     as_of_xvid(tmp_path / "x.avi", tmp_path / "xvid.avi", placeholders)
+    held = placeholders if bf == "0" else ()
     with VideoReader(tmp_path / "xvid.avi") as reader:
-        assert reader.facts.times == tuple(Fraction(number, 25) for number in range(COUNT))
+        shown = [number for number in range(COUNT + len(held)) if number not in held]
+        assert reader.facts.times == tuple(Fraction(number, 25) for number in shown)
     assert numbers(tmp_path / "xvid.avi", [14, 1, 2, 3, 9, 4, 13, 12]) == [13, 0, 1, 2, 8, 3, 12, 11]
+
+
+NOT_CODED = bytes.fromhex("000001b6514f")
+"""A header of MPEG-4 as Xvid writes it: marker, 5 bits of time, marker, vop_coded 0, filling."""
+
+
+def remade(source: Path, target: Path, change: Callable[[list[bytes]], list[bytes]]) -> Path:
+    """A video of 25 pictures a second with other packets."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        track = made.add_stream_from_template(given.streams.video[0])
+        for number, data in enumerate(change([bytes(each) for each in given.demux(video=0) if each.size])):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = track, Fraction(1, 25)
+            packet.pts = packet.dts = number
+            packet.is_keyframe = True
+            made.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("held", [(3,), (3, 4, 10)], ids=str)
+@pytest.mark.parametrize("name", ["n.avi", "n.mp4", "n.mkv"])
+def test_a_packet_that_codes_nothing_holds_the_picture_before(
+    tmp_path: Path, name: str, held: tuple[int, ...]
+) -> None:
+    """The times of the others stay, and none is doubted: all from there on were called damaged."""
+    subsampled(tmp_path / "x.avi", COUNT, bf="0", g="1")
+    path = remade(
+        tmp_path / "x.avi",
+        tmp_path / name,
+        lambda pictures: [NOT_CODED if at in held else data for at, data in enumerate(pictures)],
+    )
+    shown = [number for number in range(COUNT) if number not in held]
+    with VideoReader(path) as reader:
+        assert reader.facts.times == tuple(Fraction(number, 25) for number in shown)
+        found = [reader.read(number) for number in range(1, len(shown) + 1)]
+    assert [number_of(image.pixels) for image in found] == shown
+    assert {warning for image in found for warning in image.warnings} == set()
+
+
+def packed_bitstream(pictures: list[bytes]) -> list[bytes]:
+    """As DivX and Xvid write B-frames to an AVI: the first in the packet of the picture that is shown behind it, a
+    header alone in its place. FFmpeg takes such packets apart where they name DivX."""
+    packets: list[bytes] = []
+    is_packed = False
+    for picture in pictures:
+        data = re.sub(rb"Lavc[0-9.]+", b"DivX503b1393p", picture)
+        is_b_frame = data[data.index(b"\0\0\1\xb6") + 4] >> 6 == 2
+        if is_b_frame and not is_packed:
+            packets[-1] += data
+        elif is_b_frame or not is_packed:
+            packets.append(data)
+        else:
+            packets += [NOT_CODED, data]
+        is_packed = is_b_frame
+    return packets
+
+
+def test_a_packed_bitstream_has_its_pictures_in_order(tmp_path: Path) -> None:
+    subsampled(tmp_path / "x.avi", COUNT, bf="2")
+    path = remade(tmp_path / "x.avi", tmp_path / "packed.avi", packed_bitstream)
+    with VideoReader(path) as reader:
+        assert reader.facts.times == tuple(Fraction(number, 25) for number in range(COUNT))
+    assert numbers(path, [*range(1, COUNT + 1), 3, 9]) == [*range(COUNT), 2, 8]
 
 
 @pytest.mark.parametrize(
