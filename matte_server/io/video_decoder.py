@@ -7,6 +7,8 @@ instead: where the decoder's output shows that, pictures are numbered as they co
 from __future__ import annotations
 
 import bisect
+import contextlib
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -73,6 +75,8 @@ class VideoDecoder:
             if found.is_broken or (found.is_doubtful and self._is_out_of_order()):
                 self._is_counted = True
                 self.pts = self._counted()
+            elif self.pts and self.pts[0] < found.first_key:
+                self.pts = self._from_first_key(found.first_key)
             if not self.pts:
                 raise MatteError(
                     "no_video", f"{path} shows no pictures: its edit list leaves them out.", "Export it again."
@@ -246,6 +250,17 @@ class VideoDecoder:
             last = frame.pts
         self._restart()
         return False
+
+    def _from_first_key(self, key: int) -> tuple[int, ...]:
+        """The times of the pictures without those that are shown before the first key frame and lack what they are
+        predicted from, as where a stream was cut."""
+        self._restart()
+        whole: set[int] = set()
+        with contextlib.suppress(av.FFmpegError):
+            for frame in itertools.takewhile(lambda frame: _at(frame) < key, self._frames()):
+                whole |= set() if frame.is_corrupt else {_at(frame)}
+        self._restart()
+        return tuple(at for at in self.pts if at >= key or at in whole)
 
     def _counted(self) -> tuple[int, ...]:
         """Times of the pictures of a file whose own times are of no use: they follow from the frame rate."""

@@ -19,14 +19,16 @@ _LONGEST_EMPTY_VOP = 12
 
 @dataclass(frozen=True)
 class PacketTimes:
-    """The times of a video track. ``pts``: of the pictures, in the order shown; ``held``: of packets without one,
-    at which the one before is shown on; ``keys``: of key frames, with the time at which each is decoded, sorted;
+    """The times of a video track. ``pts``: of the pictures, in the order shown; ``first_key``: of the first
+    key frame, before which pictures may be shown that cannot be decoded; ``held``: of packets without a picture, at
+    which the one before is shown on; ``keys``: of key frames, with the time at which each is decoded, sorted;
     ``count``: of all pictures; ``end``, ``video_end``: of the last packet of any track and of the video track, in
     seconds. ``damaged``: of pictures whose own checksum is wrong; ``suspect``: of those in damaged parts of the
     file. ``is_doubtful``: only the decoder's output shows whether the times are
     right. ``is_broken``: they are not, as in a file made of two, or where packets without a picture fill it up."""
 
     pts: tuple[int, ...]
+    first_key: int
     held: tuple[int, ...]
     keys: tuple[tuple[int, int], ...]
     count: int
@@ -57,7 +59,8 @@ def packet_times(path: Path, container: Any, stream: Any) -> PacketTimes:
     # While an AVI waits for what a B-frame is predicted from, such packets fill it up, and times count them.
     is_filled_up = has_b_frames and bool(held) and container.format.name == "avi"
     return PacketTimes(
-        pts=_shown(pictures, times),
+        pts=tuple(sorted({each.pts for each in pictures if each.pts is not None and not each.is_dropped})),
+        first_key=_first_key(pictures, times),
         held=tuple(at for at in held if at is not None),
         keys=tuple(sorted(_key_times(pictures))),
         count=len(pictures),
@@ -111,11 +114,8 @@ def _key_times(pictures: Sequence[_PicturePacket]) -> Iterator[tuple[int, int]]:
             yield each.pts, each.dts
 
 
-def _shown(pictures: Sequence[_PicturePacket], times: Sequence[int]) -> tuple[int, ...]:
-    """The times of the pictures that are shown, in order. Those before the first key frame cannot be decoded."""
-    first_key = next((each.pts for each in pictures if each.is_key and each.pts is not None), min(times, default=0))
-    found = {each.pts for each in pictures if each.pts is not None and not each.is_dropped}
-    return tuple(sorted(at for at in found if at >= first_key))
+def _first_key(pictures: Sequence[_PicturePacket], times: Sequence[int]) -> int:
+    return next((each.pts for each in pictures if each.is_key and each.pts is not None), min(times, default=0))
 
 
 def _runs_backwards(times: Sequence[int | None]) -> bool:

@@ -269,3 +269,22 @@ def test_pictures_before_the_first_key_frame_are_none(tmp_path: Path) -> None:
     found = pictures(without(path, {0}))
     assert len(found) == COUNT - keys[1]
     assert all(isinstance(each, Image) and each.warnings == () for each in found.values())
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("name", ["c.mkv", "c.ts"])
+def test_pictures_before_the_first_key_frame_that_can_be_decoded(tmp_path: Path, name: str, is_open: bool) -> None:
+    """H.265 has both kinds (ITU-T H.265, 3.1: RADL and RASL pictures): those of an open group are predicted from
+    the group before, which was cut off. H.266 begins a video with the former, as encoders write it."""
+    gop = "open-gop=1" if is_open else "open-gop=0:radl=2"
+    options = f"log-level=none:keyint=5:min-keyint=5:scenecut=0:bframes=3:b-adapt=0:{gop}"
+    path = encoded_with(tmp_path / name, "libx265", "yuv420p", {"x265-params": options, "preset": "ultrafast"})
+    stored = packets(path)
+    second = [number for number, packet in enumerate(stored) if packet.is_key][1]
+    assert min(packet.pts for packet in stored[second:]) < stored[second].pts
+    found = list(pictures(without(path, set(range(second)))).values())
+    expected = list(pictures(path).values())[5 if is_open else 3 :]
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert isinstance(one, Image) and isinstance(other, Image)
+        assert one.warnings == () and not differs(one, other)
