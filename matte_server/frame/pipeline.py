@@ -37,6 +37,7 @@ from ..pixels.shadow import shadow
 from ..pixels.temporal_smoothing import temporal_features
 from .clipping import clipping_warnings, seen_by_model
 from .diagnostics import diagnose
+from .left_out import left_out
 from .model_output import ModelOutput, smooth_alpha
 from .picture_checks import check_picture, guide_warnings
 from .refinement import confidence, solved_foreground
@@ -195,7 +196,7 @@ class MattePipeline:
         stage("foreground")
         foreground = _foreground(frame, prediction, shown, options.foreground)
         error = recomposition(frame.plate, frame.clean_plate, shown, foreground)
-        layers = _layers(frame, prediction, shown, foreground, options)
+        layers = _layers(frame, prediction, self._seen(frame, shown, options, stage.check), foreground, options)
         stage("edges")
         # After the foreground: shrinking or hardening the matte must not change the subject's colour.
         alpha = levels(found, options.black_point, options.white_point, options.gamma)
@@ -210,6 +211,12 @@ class MattePipeline:
             error=error,
             weights=weights,
         )
+
+    def _seen(self, frame: FrameTensors, alpha: Tensor, options: MatteOptions, check: CancelCheck) -> Tensor:
+        """``alpha``, and 1 where somebody is whom a region or a holdout matte leaves out: that is no shadow."""
+        if not options.layer_shadow or not (options.region or frame.holdout is not None):
+            return alpha
+        return alpha.maximum(left_out(self._model(options), frame, alpha, self._settings(options), check))
 
     def _details(self, clean: Image) -> CleanPlateDetails:
         """The clean plate's details, kept until another one comes: a host sends the same one with every frame."""
@@ -285,7 +292,7 @@ def _foreground(frame: FrameTensors, prediction: Prediction, alpha: Tensor, sour
 def _layers(
     frame: FrameTensors, prediction: Prediction, alpha: Tensor, foreground: Tensor, options: MatteOptions
 ) -> dict[str, Tensor]:
-    """The optional layers of the result; ``alpha`` is that before the edge controls."""
+    """The optional layers of the result; ``alpha`` is that before the edge controls, and what was left out."""
     layers = {}
     if options.layer_clean:
         layers["clean"] = torch.cat([frame.clean_plate, frame.coverage], 1)
