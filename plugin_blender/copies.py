@@ -11,10 +11,10 @@ from typing import Any
 
 import bpy
 
-from . import graph
+from . import graph, touched
 from .file_states import forget
 from .matte_link.file_witness import seen_in_same_places
-from .matte_link.result_key import digest
+from .matte_link.result_key import OTHER, digest
 from .places import all_nodes
 from .plan import SolvePlan
 from .result_files import frame_of, known_facts, known_stamp, withdrawn_content
@@ -176,10 +176,13 @@ def _may_be_taken(source: Path, frame: int, plan: SolvePlan) -> bool:
     these very places; the others are compared by content (:mod:`put_again`)."""
     if plan.is_stamped(plan.result(frame)) or known_stamp(source) != plan.stamp(frame):
         return False
-    if known_facts(source).content == withdrawn_content(plan.outdated(frame)) != "":
+    facts, seen = known_facts(source), plan.seen(frame)
+    if facts.content == withdrawn_content(plan.outdated(frame)) != "":
+        return False
+    if touched.verdict(str(source), facts, seen, have_same_times=True) == OTHER:
         return False
     is_of_own_folder = source.parents[1] == Path(plan.folder)
-    return not is_of_own_folder or seen_in_same_places(known_facts(source).witness, plan.seen(frame).witness)
+    return not is_of_own_folder or seen_in_same_places(facts.witness, seen.witness)
 
 
 def _learning_to_take(former: str, plan: SolvePlan) -> Iterator[tuple[Path, Path]]:

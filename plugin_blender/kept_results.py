@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from . import touched
 from .file_states import forget
 from .matte_link.file_witness import were_touched
 from .matte_link.result_key import OTHER, compare_makers
@@ -28,7 +29,7 @@ def take_equal(plan: SolvePlan, frame: int, sent: SentPictures) -> bool:
         if path != own or facts.stamp != plan.stamp(frame):
             restamp(path, own, facts, plan.stamp(frame), sent)
         elif were_touched(facts.witness, sent.witness):
-            plan.note(frame, sent)
+            touched.note_equal(str(own), facts, sent.witness)
             # Where it cannot be written, this session remembers it.
             with contextlib.suppress(OSError):
                 restamp(path, own, facts, plan.stamp(frame), sent)

@@ -26,7 +26,7 @@ from .matte_link.options import MatteOptions
 from .matte_link.result_key import OTHER, UNKNOWN, Maker, compare_makers, digest, maker_now
 from .matte_link.seen_files import Seen, SeenTogether
 from .matte_link.sequence import counted
-from .result_files import NAME, SentPictures, frame_of, frames_of, known_facts, known_stamp, withdrawn_content
+from .result_files import NAME, frame_of, frames_of, known_facts, known_stamp, put_aside, withdrawn_content
 from .same_names import places_beyond_names
 from .sources import OF_ANOTHER_NODE, FileSource, GraphSource, Source, remedy
 
@@ -217,11 +217,6 @@ class SolvePlan:
     def _seen_alone(self, frame: int) -> Seen:
         return [seen_file(file) for file in self.files_of(frame)]
 
-    def note(self, frame: int, sent: SentPictures) -> None:
-        """The frame's pictures were compared: those of now are ``sent``."""
-        facts = known_facts(self.result(frame))
-        touched.note(str(self.result(frame)), facts, sent.witness, facts.content == sent.content)
-
     def _is_present(self, frame: int) -> bool:
         return self._is_of_present_inputs(frame) and self._makers([frame])[frame] != OTHER
 
@@ -389,10 +384,6 @@ class SolvePlan:
 
     def move_aside(self, frame: int) -> None:
         """Moves a result out of the node's sight. Raises ``OSError``."""
-        target = self.outdated(frame)
-        target.parent.mkdir(exist_ok=True)
-        self.result(frame).replace(target)
-        forget(str(self.result(frame)))
-        forget(str(target))
+        put_aside(self.result(frame), self.outdated(frame))
         if frame == 0:
             self.prepare()

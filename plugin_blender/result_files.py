@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .exr_header import read_result
-from .file_states import KeptAnswers
+from .file_states import KeptAnswers, forget
 from .matte_link.result_key import MAKER, Maker
 
 NAME = "matte.{:04d}.exr"
@@ -78,6 +79,18 @@ def withdrawn_content(path: Path) -> str:
     of this content are not the frame's, though stamps and files may be. Empty where it is no such result."""
     facts = known_facts(path)
     return facts.content if facts.files and not facts.files.strip("0") else ""
+
+
+def put_aside(result: Path, target: Path) -> None:
+    """Moves a result into a folder below its own. Raises ``OSError``."""
+    target.parent.mkdir(exist_ok=True)
+    result.replace(target)
+    with contextlib.suppress(FileNotFoundError):
+        if result.samefile(target):
+            # Two links to one file, as copies of nodes have them: renaming one to the other does nothing.
+            result.unlink()
+    forget(str(result))
+    forget(str(target))
 
 
 def _facts(path: str) -> ResultFacts:

@@ -123,6 +123,16 @@ def test_equal_bytes_keep_their_result_and_others_do_not(
     assert fresh(plan) == tuple(frame for frame in FRAMES if frame not in counts.stale)
 
 
+def test_a_result_is_put_aside_where_it_was_linked_from_one_that_was(plan: SolvePlan, tmp_path: Path) -> None:
+    """As a copy takes it along: of two links to one file, a rename leaves both."""
+    plan.outdated(2).parent.mkdir()
+    plan.outdated(2).hardlink_to(plan.result(2))
+    aged(tmp_path / "plate.0002.exr")
+    hidden(plan)
+    assert not plan.result(2).exists() and known_facts(plan.outdated(2)).stamp
+    assert fresh(plan) == FRAMES and pixel_of(plan, 2) == 2.0
+
+
 def test_no_file_is_read_that_has_another_size(
     plan: SolvePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

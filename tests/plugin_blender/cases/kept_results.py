@@ -108,6 +108,7 @@ def saved_elsewhere(place: Path) -> None:
     scene, node = node_now()
     plan = planning.refresh(scene, node)
     assert plan.counts().fresh == (1, 2, 3, 4) and str(plan.folder).startswith(str(place / "elsewhere"))
+    replaced_since(place / "plate.0002.exr", scene, node)
     bpy.ops.wm.save_mainfile()
     bpy.ops.cleanplate.clear_cache()
     assert fresh(scene, node) == ()
@@ -125,6 +126,23 @@ def saved_elsewhere(place: Path) -> None:
         plan.result(frame).unlink()
     assert fresh(scene, node) == () and bpy.ops.cleanplate.copy_results() == {"FINISHED"}
     assert fresh(scene, node) == (1, 2, 3, 4)
+
+
+def replaced_since(plate: Path, scene: Any, node: Any) -> None:
+    """Another picture of the same size and time: neither the node's own result, nor its link to the one in the
+    folder before Save As, is played for it. Then the first one again."""
+    from plugin_blender import planning, put_again, runtime
+
+    kept, facts = plate.read_bytes(), plate.stat()
+    for data, wanted in ((kept[:-1] + bytes([kept[-1] ^ 1]), (1, 3, 4)), (kept, (1, 2, 3, 4))):
+        plate.write_bytes(data)
+        os.utime(plate, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        put_again.settle(planning.plan_of(scene, node), 2)
+        for _ in range(2):
+            # As each solve's end does.
+            runtime.look_back_again()
+            plan = planning.refresh(scene, node)
+            assert plan.counts().fresh == wanted and plan.result(2).exists() == (2 in wanted)
 
 
 def saved_elsewhere_in_a_solve(place: Path) -> None:
