@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import MatteError
 
-_MAGIC, _OF_OS_2 = b"BM", (b"BA", b"CI", b"CP", b"IC", b"PT")
+BMP_MAGIC, _OF_OS_2 = b"BM", (b"BA", b"CI", b"CP", b"IC", b"PT")
 """What a BMP begins with, and what OS/2's arrays, icons and pointers do."""
 _HEAD = 138
 """Bytes of both headers of a BMP, the largest that there are."""
@@ -22,6 +22,10 @@ _USUAL_MASKS = (0xFF0000, 0xFF00, 0xFF)
 _CALIBRATED, _LINKED, _EMBEDDED = 0, 0x4C494E4B, 0x4D424544
 """What a BMP's colour may be: numbers in its header, the name of a profile's file, a profile."""
 _LARGEST_PROFILE = 1 << 24
+_RUNS_OF_8, _RUNS_OF_4 = 1, 2
+"""Compressions by run lengths, of pixels of 8 and of 4 bits."""
+_END_OF_LINE, _END, _MOVE = 0, 1, 2
+"""What the byte behind a zero says among them; from 3 on, how many pixels follow as they are."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def refuse_odd_bmp(path: Path, head: bytes, label: str) -> None:
     kind = ""
     if head.startswith(_OF_OS_2) and _is_of_os_2(path, label):
         kind = "of several pictures or an icon"
-    elif head.startswith(_MAGIC):
+    elif head.startswith(BMP_MAGIC):
         kind = _oddness(BmpHeader.read(path))
     if kind:
         raise MatteError(
@@ -91,6 +95,35 @@ def _oddness(header: BmpHeader) -> str:
     if header.bits == 16 and (alpha or header.compression == _BY_MASKS_AND_ALPHA):
         return "of 16 bits a pixel with alpha"
     return ""
+
+
+def ended_once(path: Path) -> bytes | None:
+    """The bytes of a run-length encoded BMP with the end of the picture in place of the end of its last line, which
+    ImageMagick writes and OpenImageIO refuses; None where there is none. Raises ``OSError``."""
+    header = BmpHeader.read(path)
+    if header.compression not in (_RUNS_OF_8, _RUNS_OF_4):
+        return None
+    data = bytearray(path.read_bytes())
+    (at,), (lines,) = struct.unpack_from("<I", data, 10), struct.unpack_from("<i", data, 22)
+    while at + 3 < len(data):
+        count, said = data[at : at + 2]
+        if not count and said == _END:
+            return None
+        lines -= 1 if not count and said == _END_OF_LINE else 0
+        lines -= data[at + 3] if not count and said == _MOVE else 0
+        if lines <= 0:
+            data[at + 1] = _END
+            return bytes(data)
+        at += 2 if count else 2 + _bytes_behind(said, header.compression)
+    return None
+
+
+def _bytes_behind(said: int, compression: int) -> int:
+    """How many bytes belong to a zero and the byte behind it."""
+    if said <= _MOVE:
+        return 2 if said == _MOVE else 0
+    size = said if compression == _RUNS_OF_8 else -(-said // 2)
+    return size + size % 2
 
 
 def states_alpha(path: Path) -> bool:

@@ -23,6 +23,7 @@ _SAMPLES = {50: 3, 51: 4, 52: 4, 100: 2, 101: 3, 102: 3, 103: 4}
 _ABGR = 52
 _PACKED, _FILLED_BELOW = 0, 1
 """Packings: without gaps; filled with zeros below each sample (method A)."""
+_CINEON_PACKING = 681
 _WORD, _SAMPLES_IN_WORD = 4, 3
 """Bytes of a word, and how many samples of 10 bits lie in one."""
 
@@ -164,14 +165,19 @@ def _last_samples(path: Path, layout: DpxLayout) -> Float32 | None:
 
 
 def cineon_is_cut(path: Path) -> bool:
-    """Whether a Cineon file is shorter than its header says, or than its pixels need, which OpenImageIO accepts."""
+    """Whether a Cineon file is shorter than its pixels need, which OpenImageIO accepts. The size that its header
+    states counts for nothing: ImageMagick's is wrong."""
     with path.open("rb") as file:
         head = file.read(1024)
     order = ">" if head.startswith(CINEON_MAGIC[0]) else "<"
     if len(head) < 1024:
         return True
-    (offset,), (stated,) = struct.unpack_from(f"{order}I", head, 4), struct.unpack_from(f"{order}I", head, 20)
-    channels, bits = head[193], head[198]
-    width, height = struct.unpack_from(f"{order}II", head, 200)
-    needed = offset + width * height * channels * bits // 8
-    return bool(path.stat().st_size < max(needed, stated if stated not in _NOT_STATED else 0))
+    (offset,), (width, height) = (
+        struct.unpack_from(f"{order}I", head, 4),
+        struct.unpack_from(f"{order}II", head, 200),
+    )
+    samples, bits = width * head[193], head[198]
+    line = samples * bits // 8
+    if bits == 10 and head[_CINEON_PACKING] != _PACKED:
+        line = _WORD * -(-samples // _SAMPLES_IN_WORD)
+    return bool(path.stat().st_size < offset + height * line)

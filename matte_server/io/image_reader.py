@@ -17,6 +17,7 @@ from matte_link.plain_text import printable
 from ..core.image import Float32, Image, divided_by_alpha
 from ..core.window import Window
 from ..errors import MatteError
+from .bmp import BMP_MAGIC, ended_once
 from .dpx import CINEON_MAGIC, DPX_MAGIC, corrected, fully_stated
 from .dpx_video import COLOUR_DIFFERENCES, has_colour_differences, rgb_of_dpx
 from .exr_header import MAGIC_BYTES
@@ -48,18 +49,20 @@ from .unused_alpha import is_unused_alpha, lacks_its_alpha
 _NOT_THE_PICTURE = 1 | 4
 """Bits of NewSubfileType: a reduced copy of another page, and a transparency mask for one."""
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
-# What files begin with: PNG, JPEG, TIFF and BigTIFF, DPX, Cineon, BMP, GIF, WebP, PSD, Radiance HDR, JPEG 2000 and
-# JPEG XL (as boxes and as a codestream), SGI and PNM. Targa has none.
+# What stills begin with that are read: PNG, JPEG, TIFF and BigTIFF, DPX, Cineon, BMP, GIF, WebP, PSD, Radiance HDR,
+# JPEG 2000 and JPEG XL (as boxes and as a codestream), SGI, icons and PNM. Targa has none. Of others, OpenImageIO
+# reads FITS without its scale, and alpha of 16 bits in Maya's IFF wrong.
 _BEGINNINGS = (
     b"\x89PNG",
     b"\xff\xd8\xff",
     *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *DPX_MAGIC,
     *CINEON_MAGIC,
-    *(b"BM", b"GIF8", b"RIFF", b"8BPS", b"#?"),
-    *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL", b"\xff\x0a", b"\x01\xda"),
+    *(BMP_MAGIC, b"GIF8", b"RIFF", b"8BPS", b"#?"),
+    *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL", b"\xff\x0a", b"\x01\xda", b"\0\0\1\0"),
     *(b"P%c" % kind for kind in b"123456Ff"),
 )
+_TARGA = (".tga", ".tpic", ".icb", ".vda", ".vst")
 _SEVERAL = "The file holds several pictures, and the first one was read."
 _WITHOUT_ALPHA = "The picture's alpha, of one bit, was left out."
 _GAIN_MAP = "The file holds a gain map, which makes an HDR picture of its SDR one; the SDR picture was read."
@@ -128,7 +131,7 @@ def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[s
     """The bytes of a still that OpenImageIO reads right where it does not so with the file itself, else None; and
     what it leaves out. Raises ``MatteError`` as :func:`refuse_unsaid_inks` does."""
     if not head.startswith(JPEG_MAGIC):
-        return fully_stated(path), ()
+        return ended_once(path) if head.startswith(BMP_MAGIC) else fully_stated(path), ()
     data = path.read_bytes()
     refuse_unsaid_inks(data, label)
     if (alone := first_picture(data)) is not None:
@@ -137,6 +140,12 @@ def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[s
 
 
 def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Image:
+    if not head.startswith(_BEGINNINGS) and Path(label).suffix.lower() not in _TARGA:
+        raise MatteError(
+            "unreadable",
+            f"{label} cannot be read: it is in no format that Cleanplate reads.",
+            "Convert it to EXR, DPX, TIFF, PNG or JPEG; if it is one of these, it is damaged: copy it again.",
+        )
     hints = oiio.ImageSpec()
     # Without this, OpenImageIO multiplies the colour of PNG and TIFF by their alpha.
     hints.attribute("oiio:UnassociatedAlpha", 1)
@@ -151,12 +160,6 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
                 "unreadable",
                 f"{label} holds XYZ (XYZE), which Cleanplate does not read.",
                 "Convert it with Radiance's ra_xyze -r, or to an EXR.",
-            )
-        if not head.startswith(_BEGINNINGS) and Path(label).suffix.lower() != ".tga":
-            raise MatteError(
-                "unreadable",
-                f"{label} cannot be read: it is in no format that Cleanplate reads.",
-                "Convert it to EXR, DPX, TIFF, PNG or JPEG; if it is one of these, it is damaged: copy it again.",
             )
         raise unreadable(path, label, reason)
     try:
@@ -266,6 +269,9 @@ def _stored_names(spec: oiio.ImageSpec, file_format: str) -> Sequence[str]:
     if file_format == "targa" and spec.nchannels == 2:
         # OpenImageIO calls the two channels of a grey Targa with alpha R and G.
         return ("Y", "A")
+    if file_format == "cineon" and tuple(spec.channelnames) == ("I", "I2", "I3"):
+        # ImageMagick says of each that it is black and white.
+        return ("R", "G", "B")
     if file_format == "tiff" and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and spec.nchannels > 2:
         # It calls those of a grey TIFF with two other channels R, G and B.
         return ("Y", *("A" if index == spec.alpha_channel else "" for index in range(1, spec.nchannels)))

@@ -209,3 +209,39 @@ def test_other_colour_is_told(tmp_path: Path, colour: int, numbers: tuple[int, .
     found = read(tmp_path / "a.bmp", in_version_5(colour, numbers))
     told = (f"The BMP {said}, which was ignored. The picture was read as {SRGB}.",) if said else ()
     assert (found.colourspace, found.colour_warnings) == (SRGB, told)
+
+
+PALETTE = b"".join(bytes([3 * code, 2 * code, code, 0]) for code in range(16)).ljust(1024, b"\0")
+
+
+def lines_of_runs(bits: int, is_absolute: bool) -> tuple[list[bytes], Bytes]:
+    """The lines of a BMP's run-length encoding from below, without their ends, and the codes that they hold."""
+    codes = np.repeat(np.arange(HEIGHT, dtype=np.uint8)[::-1, None] + 1, WIDTH, axis=1)
+    if not is_absolute:
+        return [bytes([WIDTH, row[0] * 17 if bits == 4 else row[0]]) for row in codes], codes[::-1]
+    codes[:, 1::2] = 9
+    halves = [row[:5] if bits == 8 else bytes([row[0] << 4 | 9] * 2 + [row[0] << 4]) for row in codes]
+    return [bytes([0, WIDTH, *half]).ljust(8 if bits == 8 else 6, b"\0") for half in halves], codes[::-1]
+
+
+@pytest.mark.parametrize("end", [b"\0\1", b"\0\0\0\1"], ids=["once", "as-ImageMagick"])
+@pytest.mark.parametrize("is_absolute", [False, True])
+@pytest.mark.parametrize("bits", [8, 4])
+def test_run_lengths_end_with_the_last_line_or_behind_it(
+    tmp_path: Path, bits: int, is_absolute: bool, end: bytes
+) -> None:
+    lines, codes = lines_of_runs(bits, is_absolute)
+    second = second_header(40, bits, {8: 1, 4: 2}[bits])
+    path, data = tmp_path / "a.bmp", bmp(second, CODE[:0, :, 0], PALETTE[: 4 << bits]) + b"\0\0".join(lines) + end
+    found = read(path, data)
+    assert np.allclose(found.pixels, codes[..., None] * [1, 2, 3] / 255, atol=1e-6)  # float32
+    assert "truncated" in refused(path, data[: -len(end) - 1])
+
+
+def test_run_lengths_that_move_on(tmp_path: Path) -> None:
+    """A line whose begin is skipped, and another that is skipped whole, have the first colour."""
+    runs = bytes([0, 2, 2, 1, 3, 7, 0, 0, WIDTH, 8, 0, 0, WIDTH, 9, 0, 0, 0, 1])
+    codes = np.zeros((HEIGHT, WIDTH))
+    codes[2, 2:], codes[1], codes[0] = 7, 8, 9
+    found = read(tmp_path / "a.bmp", bmp(second_header(40, 8, 1), CODE[:0, :, 0], PALETTE) + runs)
+    assert np.allclose(found.pixels, codes[..., None] * [1, 2, 3] / 255, atol=1e-6)  # float32

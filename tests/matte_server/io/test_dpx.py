@@ -240,6 +240,18 @@ def test_a_cineon_file_that_is_cut(tmp_path: Path) -> None:
         exr.read_image(path)
 
 
+def test_a_cineon_file_of_imagemagick(tmp_path: Path) -> None:
+    """It calls all three channels black and white, and states 6 KB more than there are."""
+    path, code = tmp_path / "a.cin", scene(16)
+    cineon(path, code)
+    data = bytearray(path.read_bytes())
+    struct.pack_into(">I", data, 20, len(data) + 6144)
+    for channel in range(3):
+        data[197 + 28 * channel] = 0
+    path.write_bytes(data)
+    assert float(np.abs(exr.read_image(path).rgb - code).max()) < 0.0006  # half a step of 10 bits, rounded to 16
+
+
 def test_a_cineon_file_in_columns_is_refused_and_one_of_luminance_is_grey(tmp_path: Path) -> None:
     path, code = tmp_path / "a.cin", scene(15)
     cineon(path, code)

@@ -111,3 +111,17 @@ def test_a_kind_of_file_that_is_not_read_is_not_called_truncated(tmp_path: Path)
     with pytest.raises(MatteError) as refused:
         exr.read_image(tmp_path / "a.tif")
     assert refused.value.code == "unreadable" and refused.value.hint.startswith("Convert it")
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".iff", ".rla"])
+def test_formats_that_openimageio_reads_wrong_are_refused(tmp_path: Path, suffix: str) -> None:
+    """FITS without its scale, 16 bits of alpha in IFF, halves in RLA; by their bytes, whatever the name."""
+    made = tmp_path / f"a{suffix}"
+    writer = oiio.ImageOutput.create(str(made))
+    assert writer.open(str(made), oiio.ImageSpec(13, 11, 3, "uint16")) and writer.write_image(CODE)
+    writer.close()
+    other = tmp_path / "a.png"
+    other.write_bytes(made.read_bytes())
+    for path in (made, other):
+        with pytest.raises(MatteError, match="is in no format that Cleanplate reads"):
+            exr.read_image(path)
