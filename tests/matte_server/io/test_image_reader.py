@@ -118,6 +118,7 @@ def test_formats_that_openimageio_reads_wrong_are_refused(tmp_path: Path, suffix
     """FITS without its scale, 16 bits of alpha in IFF, halves in RLA; by their bytes, whatever the name."""
     made = tmp_path / f"a{suffix}"
     writer = oiio.ImageOutput.create(str(made))
+    assert writer is not None
     assert writer.open(str(made), oiio.ImageSpec(13, 11, 3, "uint16")) and writer.write_image(CODE)
     writer.close()
     other = tmp_path / "a.png"
