@@ -15,6 +15,7 @@ from ..frame.warper import FrameWarper
 from ..models.protocols import CancelCheck, FrameTensors, ModelSettings
 from .examples import LearningExample, example_of
 from .frames import LearningFrame, check_frame, check_key, check_mask
+from .key_curve import curve_warning
 from .key_places import averaged_small, outline, small_frame
 from .networks import LearnableNetwork
 
@@ -37,6 +38,8 @@ class ExampleMaker:
     def __init__(self, network: LearnableNetwork, device: torch.device, seed: int) -> None:
         self._network, self._model, self._seed = network, network.frozen(), seed
         self._warper = FrameWarper(device)
+        self.warnings: list[str] = []
+        """Sentences about the key mattes of the examples that were made."""
 
     @torch.inference_mode()
     def on_device(self, frame: LearningFrame) -> FrameOnDevice:
@@ -71,6 +74,8 @@ class ExampleMaker:
             check_mask(frame.number, mask)
         elif key is not None:
             check_key(frame.number, key, own)
+        if key is not None and (warning := curve_warning(frame.number, key, own, trust)):
+            self.warnings.append(warning)
         alpha = own if key is None else key
         return example_of(
             number=frame.number,

@@ -116,11 +116,12 @@ class LearningRun:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences about the frames that were added."""
-        return tuple(
+        misplaced = (
             f"The key matte of frame {number} fits frame {other} better than its own. Look whether it has the "
             "right number."
             for number, other in self._places.misplaced().items()
         )
+        return (*self._maker.warnings, *misplaced)
 
     def begin(self, checkpoint: bytes = b"") -> bool:
         """Starts learning from the frames that were added; returns whether it goes on from ``checkpoint``, which it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,22 @@ from tests.matte_server.weights_files import models_folder, v1_file, v1_state, v
 __all__ = ["models_folder", "v1_file", "v1_state", "v2_file", "v2_state"]
 CPU = torch.device("cpu")
 SIZE = (96, 128)
+
+
+def encoded(light: Float32) -> Float32:
+    """By sRGB's curve, as its standard has it."""
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
+
+
+def decoded(code: Float32) -> Float32:
+    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.fixture(scope="module")
+def own_matte() -> Float32:
+    """What the model makes of frame 1, before anything is learnt."""
+    run = begun(frame(1))
+    return np.asarray(run._examples[0].alpha[0, 0].float().numpy())
 
 
 class Interrupted(Exception):
@@ -190,6 +207,28 @@ def test_swapped_keys_are_told_and_learnt() -> None:
         "The key matte of frame 1 fits frame 2",
         "The key matte of frame 2 fits frame 1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        (np.asarray, None),
+        (lambda alpha: alpha ** (1 / 1.5), None),  # edges that somebody wants thicker
+        (lambda alpha: np.where(alpha < 0.5, alpha, 1), None),
+        (encoded, "are the model's, but brighter, as if it had been written as an sRGB picture."),
+        (lambda alpha: np.round(255 * encoded(alpha)) / 255, "brighter, as if it had been written"),
+        (decoded, "are the model's, but darker, as if it had been read as an sRGB picture."),
+    ],
+)
+@pytest.mark.parametrize("has_mask", [False, True])
+def test_a_key_that_went_through_srgb_is_told(
+    own_matte: Float32, spoilt: Callable[[Float32], Float32], said: str | None, has_mask: bool
+) -> None:
+    """The lower third of the model's matte was mended before."""
+    mended = np.concatenate([own_matte[:64], composed(*SIZE, peak=1.0).alpha[64:]])
+    mask = np.ones(SIZE, np.float32) if has_mask else None
+    warnings = begun(frame(1, np.asarray(spoilt(mended), np.float32), mask)).warnings
+    assert (said is None and warnings == ()) or (said is not None and len(warnings) == 1 and said in warnings[0])
 
 
 def test_a_key_frames_pictures_go_to_the_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
