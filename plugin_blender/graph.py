@@ -19,7 +19,7 @@ from .versions import IS_FIVE
 
 TITLE = "Cleanplate Matte"
 _MARK = "cleanplate_group"
-_RESULTS = "Results"
+_RESULTS, _OVER = "Results", "Core over"
 _VIEWER = "CompositorNodeViewer"
 KEY_INPUT = "Key Matte"
 """A mended matte, which Add Key Frame takes; nothing else reads it."""
@@ -197,6 +197,14 @@ def make_safe_to_copy(group: Any) -> None:
             _replace(group, node)
 
 
+def connect_lost(group: Any) -> None:
+    """Connects the group's Alpha Overs again where Blender 4.5 has opened a file of Blender 5, whose inputs have
+    other names: it drops their links."""
+    over = group.nodes.get(_OVER)
+    if not IS_FIVE and over is not None and not any(socket.is_linked for socket in over.inputs):
+        _connect(group)
+
+
 def _replace(group: Any, old: Any) -> None:
     """Puts a new node of its kind in a node's place."""
     new = group.nodes.new(old.bl_idname)
@@ -240,7 +248,7 @@ _NODES = (
     ("Core from 0 to 1", "ShaderNodeMath", (-700, -450)),
     ("Core colour", "CompositorNodeSetAlpha", (-450, -100)),
     ("Opaque", "CompositorNodeSetAlpha", (-450, 200)),
-    ("Core over", "CompositorNodeAlphaOver", (-200, 100)),
+    (_OVER, "CompositorNodeAlphaOver", (-200, 100)),
     ("Core alpha", "ShaderNodeMath", (-450, -350)),
     ("Not held out", "ShaderNodeMath", (-450, -550)),
     ("Held out", "ShaderNodeMath", (-200, -350)),
@@ -309,21 +317,21 @@ def _connect(group: Any) -> None:
         links.new(source, nodes[target].inputs[socket])
 
     inputs, results = nodes["Inputs"].outputs, nodes[_RESULTS].outputs
-    background, foreground = _layers_of(nodes["Core over"])
+    background, foreground = _layers_of(nodes[_OVER])
     # The plate's own alpha must not thin the subject: opaque first, then the core.
     link(inputs["Plate"], "Opaque", "Image")
     link(nodes["Opaque"].outputs[0], "Core colour", "Image")
     link(inputs["Core"], "Core from 0 to 1", 0)
     core = nodes["Core from 0 to 1"].outputs[0]
     link(core, "Core colour", "Alpha")
-    link(results[0], "Core over", background)
-    link(nodes["Core colour"].outputs[0], "Core over", foreground)
+    link(results[0], _OVER, background)
+    link(nodes["Core colour"].outputs[0], _OVER, foreground)
     link(results["Alpha"], "Core alpha", 0)
     link(core, "Core alpha", 1)
     link(inputs["Holdout"], "Not held out", 1)
     link(nodes["Core alpha"].outputs[0], "Held out", 0)
     link(nodes["Not held out"].outputs[0], "Held out", 1)
-    link(nodes["Core over"].outputs[0], "Foreground alpha", "Image")
+    link(nodes[_OVER].outputs[0], "Foreground alpha", "Image")
     link(nodes["Foreground alpha"].outputs[0], "Premultiply", "Image")
     link(nodes["Held out"].outputs[0], "Premultiply", "Alpha")
     link(nodes["Premultiply"].outputs[0], "Outputs", "Image")

@@ -46,6 +46,7 @@ def on_save(*_: Any) -> None:
     """Before a file is saved: the saved nodes play their present results, on machines without the add-on too."""
     planning.refresh_all()
     planning.label_for_file()
+    migration.keep_for_older()
 
 
 @persistent

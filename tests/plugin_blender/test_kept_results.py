@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 
 from matte_server.io import exr
 
-from .conftest import Blender, every_version, make_movie, read, write
+from .conftest import NOWHERE, Blender, every_version, make_movie, newest_version, read, write
+from .environments import VERSIONS, ensure
+from .test_blender import expected
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -27,6 +30,14 @@ def test_files_of_older_versions_keep_their_settings(blender: Blender, shot: Pat
     with tarfile.open(Path(__file__).with_name("golden.tar.xz")) as archive:
         archive.extractall(shot, filter="data")
     blender.case("golden", shot)
+
+
+@newest_version
+def test_a_file_of_blender_5_in_blender_45_keeps_settings_and_results(blender: Blender, shot: Path) -> None:
+    saved = blender.case("older_blender", shot).facts
+    older = replace(blender, version=VERSIONS[0], interpreter=ensure(VERSIONS[0]))
+    assert older.case("older_blender", shot, CLEANPLATE_SERVER=NOWHERE).facts["id"] == saved["id"]
+    np.testing.assert_array_equal(read(shot / "opened.exr"), expected(Path(saved["result"]))["Image"])
 
 
 def test_a_file_is_sent_as_it_is_shown_however_its_path_is_written(blender: Blender, shot: Path) -> None:
