@@ -122,8 +122,8 @@ class CLEANPLATE_OT_stop_server(bpy.types.Operator):
         return bool(server_process.describe())
 
     def execute(self, context: Any) -> Result:
-        """Ends the process."""
-        server_process.stop()
+        """Ends the process, and does not wait for one that hangs."""
+        server_process.begin_stop()
         planning.redraw()
         return {"FINISHED"}
 

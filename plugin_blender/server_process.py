@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,9 +143,21 @@ def describe() -> str:
 
 
 def stop() -> None:
-    """Ends our server, where there is one."""
+    """Ends our server, where there is one, and waits until it has ended."""
+    begin_stop().join()
+
+
+def begin_stop() -> threading.Thread:
+    """Ends our server, where there is one, on the thread that is returned: one that hangs is killed after ten
+    seconds, and no window waits for that."""
     global _server
     server, _server = _server, None
+    thread = threading.Thread(target=_end, args=(server,), name="cleanplate-stop")
+    thread.start()
+    return thread
+
+
+def _end(server: _Server | None) -> None:
     if server is None:
         return
     if server.process.stdin:

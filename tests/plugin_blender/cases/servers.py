@@ -60,7 +60,8 @@ def case(folder: str, command: str) -> None:
 
 
 def never_ready(place: Path) -> None:
-    """A server that hangs while it starts: whoever waits for it is told at last, and Stop ends it."""
+    """A server that hangs while it starts: whoever waits for it is told at last. Stop waits for nothing, and ends
+    it."""
     from plugin_blender import panels, preferences, server_process
 
     hangs = place / "hangs"
@@ -74,9 +75,15 @@ def never_ready(place: Path) -> None:
     assert server_process.describe() == message
     server_process.START_S = patience
     assert server_process.describe() == panels._server_state() == "The server is starting"
+    process = server_process._server.process
+    assert bpy.ops.cleanplate.stop_server() == {"FINISHED"}
+    assert process.poll() is None and not server_process.is_running() and not server_process.describe()
+    process.kill()
     server_process._STOP_S = 0.1
-    bpy.ops.cleanplate.stop_server()
-    assert not server_process.is_running() and not server_process.describe()
+    server_process.start(str(hangs))
+    process = server_process._server.process
+    server_process.stop()
+    assert process.poll() == -signal.SIGKILL
 
 
 def starting(scene: object, node: object, command: str) -> None:
