@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
 
-from matte_link.options import MatteOptions
+from matte_link.option_spec import OptionSpec
+from matte_link.options import MatteOptions, option_specs
 from matte_link.sequence import counted
 from rich.markup import escape
 
 from ..core.clean_plate_vote import LEAST_FRAMES
 from ..core.window import Window
 from ..errors import MatteError
+from ..shots.arguments import SHOT_ARGUMENTS
 from ..shots.build_plate import FRAMES, BuiltPlate, build, reference_frame, save, voting_frames
 from ..shots.inputs import ShotInputs
 from ..shots.named_paths import named_path
@@ -21,6 +24,7 @@ from ..shots.plan_checks import check_new, check_writable
 from ..shots.shot import ShotFrame, ShotSources
 from . import console
 from .number_range import ANY_WHOLE, NumberRange
+from .shot_flags import add_options, add_shot_flags, options_from
 
 EPILOG = """\
 examples:
@@ -36,6 +40,13 @@ set: mask it with --subject.
 
 exit codes: 0 written, 1 written, but with places without evidence, 2 the input cannot work
 """
+
+
+_OPTIONS = ("align", "layer", "view", "colourspace", "ocio_config")
+_HELP = {
+    "align": "How the frames are brought onto the reference. 'auto' measures it and takes the simplest transform.",
+    "view": "View of multi-view EXRs, such as left or right. Empty: the first.",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,28 +79,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many frames vote",
     )
-    parser.add_argument(
-        "--align",
-        choices=("auto", "none", "translation", "homography"),
-        default="auto",
-        help="how frames are brought onto the reference",
-    )
-    parser.add_argument("--colourspace", default="auto", metavar="TEXT", help="colourspace of the plate")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT")
+    add_shot_flags(parser, [argument for argument in SHOT_ARGUMENTS if argument.name == "deinterlace"])
+    add_options(parser, [_of_frames(spec) for spec in option_specs() if spec.name in _OPTIONS])
     parser.set_defaults(run=run)
+
+
+def _of_frames(spec: OptionSpec) -> OptionSpec:
+    """An option with the help that fits a shot without a clean plate."""
+    return replace(spec, help=_HELP.get(spec.name, spec.help))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command; returns the exit code."""
     output = Path(arguments.output)
     _check_output(output, arguments.overwrite)
-    options = MatteOptions(align=arguments.align, colourspace=arguments.colourspace)
+    options = options_from(arguments)
     frames = _frames(arguments, options)
     check_writable(output, "Name another -o.")
     reference = reference_frame(frames, arguments.reference)
     chosen = voting_frames(frames, reference, arguments.samples)
-    with ShotInputs(options) as pictures, console.Steps("clean plate", len(chosen)) as steps:
-        built = build(chosen, reference, arguments.align, pictures, steps)
+    with (
+        ShotInputs(options, arguments.deinterlace) as pictures,
+        console.Steps("clean plate", len(chosen)) as steps,
+    ):
+        built = build(chosen, reference, options.align, pictures, steps)
     save(built, output)
     return _report(built, output, reference)
 
@@ -109,6 +123,7 @@ def _frames(arguments: argparse.Namespace, options: MatteOptions) -> tuple[ShotF
         clean_plate=arguments.plate,
         output=arguments.output,
         holdout=arguments.subject,
+        deinterlace=arguments.deinterlace,
     )
     if Path(arguments.plate).is_dir():
         raise MatteError("no_frames", f"{arguments.plate} is a folder.", "Name a pattern such as plate.####.exr.")
@@ -124,8 +139,8 @@ def _report(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:
     if built.left_out:
         shown = ", ".join(str(frame) for frame in built.left_out[:10])
         console.err.print(f"Left out, because they could not be brought onto frame {reference.frame}: {shown}.")
-    if built.unlike:
-        console.warn(built.unlike)
+    for warning in built.warnings:
+        console.warn(warning)
     if built.gap is None:
         console.say("There is evidence for every pixel.")
         return console.OK

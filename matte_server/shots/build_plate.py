@@ -40,8 +40,8 @@ class BuiltPlate:
     """A clean plate and how reliable it is. ``coverage`` (one channel) is the share of frames that agree, 0 where
     there is no evidence; ``covered`` is the part of the frame with evidence, 0..1; ``gap`` is the box around the
     largest place without, None where there is none; ``used`` and ``left_out`` are frame numbers; ``noise`` is the
-    grain, as a fraction of the brightness, NaN where it is not known; ``unlike`` is a sentence on
-    frames that are of another kind than most, empty where there are none."""
+    grain, as a fraction of the brightness, NaN where it is not known; ``warnings`` are sentences on the files and
+    on frames that are of another kind than most."""
 
     image: Image
     coverage: Image
@@ -50,7 +50,7 @@ class BuiltPlate:
     used: tuple[int, ...]
     left_out: tuple[int, ...]
     noise: float
-    unlike: str
+    warnings: tuple[str, ...]
 
 
 def reference_frame(frames: Sequence[ShotFrame], number: int | None) -> ShotFrame:
@@ -88,7 +88,8 @@ def build(
             on_progress(number, len(frames), f"frame {frame.frame}")
             picture, _ = pictures.pair(frame)
             kinds[frame.frame] = kind_of(picture.kind)
-            aligned = _aligned(frame, picture, target, mode, pictures)
+            # The reference lies on itself, whether or not it shows enough to measure that.
+            aligned = _aligned(frame, picture, target, "none" if frame is reference else mode, pictures)
             if aligned is not None:
                 colours[len(used)], masks[len(used)] = aligned
                 used.append(frame.frame)
@@ -98,7 +99,8 @@ def build(
         combine = vote_clean_plate if may_vote else average_clean_plate
         plate = combine(list(colours[: len(used)]), list(masks[: len(used)]))
     left_out = tuple(frame.frame for frame in frames if frame.frame not in used)
-    return _built(plate, target, tuple(used), left_out, unlike(kinds, "plate"))
+    warnings = tuple(filter(None, (*pictures.warnings, unlike(kinds, "plate"))))
+    return _built(plate, target, tuple(used), left_out, warnings)
 
 
 def _check_enough(used: Sequence[int], frames: Sequence[ShotFrame], reference: ShotFrame) -> None:
@@ -113,7 +115,7 @@ def _check_enough(used: Sequence[int], frames: Sequence[ShotFrame], reference: S
 
 
 def _built(
-    plate: VotedPlate, target: Image, used: tuple[int, ...], left_out: tuple[int, ...], unlike: str
+    plate: VotedPlate, target: Image, used: tuple[int, ...], left_out: tuple[int, ...], warnings: tuple[str, ...]
 ) -> BuiltPlate:
     coverage = np.where(plate.evidence, plate.support, np.float32(0.0))[..., None].astype(np.float32)
     kept = {name: value for name, value in target.metadata.items() if name != exr.STAMP}
@@ -127,7 +129,7 @@ def _built(
         used=used,
         left_out=left_out,
         noise=plate.noise,
-        unlike=unlike,
+        warnings=warnings,
     )
 
 
@@ -142,7 +144,7 @@ def _aligned(
     alignment = with_exposure(alignment, target, picture)
     visible = np.ones(picture.pixels.shape[:2], np.float32)
     if frame.holdout is not None:
-        holdout = pictures.read_data(frame.holdout, frame.video_frames.get("holdout", 0))
+        holdout = pictures.read_data(frame.holdout, frame.video_frames.get("holdout", 0), "subject's matte")
         visible -= _subject(exr.matte_channel(holdout), picture, frame.holdout.name)
     return _warped(picture.rgb, visible, alignment, picture.data_window, target.data_window)
 

@@ -19,7 +19,7 @@ from blake3 import blake3
 from matte_link.messages import Inline
 from matte_link.options import MatteOptions
 
-from ..core.image import SCENE_LINEAR, Image, divided_by_alpha
+from ..core.image import SCENE_LINEAR, Image, divided_by_alpha, with_roles
 from ..core.trimap import guides_of
 from ..errors import MatteError
 from ..io import exr
@@ -94,6 +94,7 @@ class ShotInputs:
         self._clean_plates: _SharedCache[NamedPicture] = _SharedCache(clean_plates)
         self._of_neighbours: _SharedCache[NamedPicture] = _SharedCache(_NEIGHBOURS_KEPT)
         self._digests: dict[Hashable, str] = {}
+        self._told: dict[str, dict[str, None]] = {}
 
     @cached_property
     def colour_source(self) -> Mapping[str, str]:
@@ -171,10 +172,21 @@ class ShotInputs:
         data = exr.encode_exr(guide, {}, _SENT_FORMAT)
         return NamedPicture.of(data, f"{path.stem}.{role}.exr", image.warnings)
 
-    def read_data(self, path: Path, number: int) -> Image:
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the files that were read here state and could not be honoured, a sentence for each cause."""
+        return with_roles((role, list(told)) for role, told in self._told.items())
+
+    def _noted(self, image: Image, role: str, is_data: bool = False) -> Image:
+        """``image``, whose file's warnings are kept; without those on colour where ``is_data``."""
+        self._told.setdefault(role.replace("_", " "), {}).update(dict.fromkeys(image.file_warnings(is_data)))
+        return image
+
+    def read_data(self, path: Path, number: int, role: str = "guide") -> Image:
         """A picture of data, such as a guide: its values as the file stores them, 0 to 1, whatever colour they
         would be. Picture ``number`` where the file is a video. Raises ``OSError`` and ``MatteError``."""
-        return self.video(path).read(number) if is_video(path) else exr.read_image(path)
+        image = self.video(path).read(number) if is_video(path) else exr.read_image(path)
+        return self._noted(image, role, is_data=True)
 
     def read_linear(self, path: Path, number: int, role: str = "") -> Image:
         """A picture as scene-linear Rec.709: picture ``number`` where it is a video. The options' colourspaces hold
@@ -185,8 +197,9 @@ class ShotInputs:
             image = exr.read_image(path)
             return to_scene_linear(image, image.colourspace, config)
         video = self.video(path)
-        image = video.read(number)
-        space = self._chosen_space(role) or image.colourspace
+        chosen = self._chosen_space(role)
+        image = self._noted(video.read(number), role, is_data=bool(chosen))
+        space = chosen or image.colourspace
         if not space:
             raise MatteError(
                 "unknown_colourspace",
@@ -214,7 +227,7 @@ class ShotInputs:
             return plate, lambda: self._clean_plate(frame, plate_own="", plate_asked="")
         stored = exr.read_image(frame.plate, layer=options.layer, view=options.view)
         own, asked = stored.colourspace, self._chosen_space("plate")
-        plate = to_scene_linear(stored, asked or own, options.ocio_config)
+        plate = to_scene_linear(self._noted(stored, "plate", bool(asked)), asked or own, options.ocio_config)
         return plate, lambda: self._clean_plate(frame, plate_own=own, plate_asked=asked)
 
     def _clean_plate(self, frame: ShotFrame, plate_own: str, plate_asked: str) -> Image:
@@ -223,7 +236,8 @@ class ShotInputs:
             return self.read_linear(frame.clean_plate, frame.video_frames["clean_plate"], "clean_plate")
         image = exr.read_image(frame.clean_plate, layer=options.clean_layer, view=options.view)
         space = clean_plate_space(options.clean_colourspace, image.colourspace, plate_own, plate_asked)
-        return to_scene_linear(image, space, options.ocio_config)
+        is_stated = bool(self._chosen_space("clean_plate"))
+        return to_scene_linear(self._noted(image, "clean_plate", is_stated), space, options.ocio_config)
 
     def request_options(self, frame: ShotFrame, output: Path) -> MatteOptions:
         """The options as the server needs them: pictures of videos were made scene-linear here, and a result that

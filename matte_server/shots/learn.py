@@ -120,13 +120,13 @@ def _begun(order: LearnOrder, check: CancelCheck, on_warning: Callable[[str], No
     )
     every = {frame.frame: frame for frame in order.shot.frames}
     chosen = [every[number] for number in order.keys] or list(evenly_spaced(order.shot.frames, FRAMES))
-    with ShotInputs(options) as pictures:
+    with ShotInputs(options, order.shot.deinterlace) as pictures:
         solve = PlateSolve(order.shot, pictures, version("cleanplate"))
         for frame in chosen:
             check()
             run.add(_read_frame(order, frame, pictures, solve), check)
         _show_neighbours(order, run, pictures, solve, check)
-    for warning in run.warnings:
+    for warning in (*pictures.warnings, *run.warnings):
         on_warning(warning)
     if not run.begin(order.checkpoint.read_bytes() if order.checkpoint.is_file() else b""):
         # Minutes of learning are not begun where nothing can be kept of them.
@@ -166,14 +166,14 @@ def _read_frame(order: LearnOrder, frame: ShotFrame, pictures: ShotInputs, solve
         number=frame.frame,
         pair=PlatePair(plate=plate, clean_plate=read_clean()),
         alignment=solve.alignment_of_neighbour(frame),
-        key=_matte(pictures, key.matte) if key else None,
-        mask=_matte(pictures, key.mask) if key and key.mask else None,
+        key=_matte(pictures, key.matte, "key matte") if key else None,
+        mask=_matte(pictures, key.mask, "mask of the key matte") if key and key.mask else None,
     )
 
 
-def _matte(pictures: ShotInputs, path: Path) -> Image:
+def _matte(pictures: ShotInputs, path: Path, role: str) -> Image:
     """A matte's values, read as every guide's are."""
-    return exr.matte_channel(pictures.read_data(path, 0))
+    return exr.matte_channel(pictures.read_data(path, 0, role))
 
 
 def _save(order: LearnOrder, run: LearningRun, on_warning: Callable[[str], None]) -> None:

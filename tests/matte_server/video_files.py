@@ -101,6 +101,16 @@ def lossless_mp4(path: Path, pictures: Sequence[Array], tags: VideoTags | None =
     video(path, pictures, tags, codec="libx264", pixel_format="yuv444p", options={"qp": "0", "preset": "ultrafast"})
 
 
+def interlaced(path: Path) -> None:
+    """H.264 of three frames of 128 x 192 in fields, dark grey. In the first moment of frame 2 a bright bar of 60
+    columns begins at column 20, in its second one at 100."""
+    still = np.full((128, 192, 3), 0.2)
+    picture = still.copy()
+    picture[0::2, 20:80] = picture[1::2, 100:160] = 0.8
+    options = {"qp": "0", "preset": "ultrafast", "x264-params": "tff=1"}
+    video(path, [still, picture, still], codec="libx264", pixel_format="yuv444p", options=options)
+
+
 def set_display_matrix(path: Path, matrix: tuple[float, float, float, float]) -> None:
     """Overwrites a, b, c, d of the display matrix of the first track (ISO 14496-12, 8.3.2), of units of 1."""
     data = bytearray(path.read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from matte_server.cli import console
 from matte_server.cli import main as cli
 from matte_server.io import exr
 from tests.matte_server.shots.conftest import ShotFiles, plate_of, save, wall
+from tests.matte_server.video_files import interlaced
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,35 @@ def test_a_frame_of_another_size_is_named(tmp_path: Path, capsys: pytest.Capture
         "The plate of frame 2 differs from most: 80 x 60 instead of 160 x 120; look whether it belongs to the shot."
         in " ".join(capsys.readouterr().err.split())
     )
+
+
+@pytest.mark.parametrize("deinterlace", [False, True])
+def test_an_interlaced_take_is_said_or_made_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], deinterlace: bool
+) -> None:
+    """Nothing was said, and there was no such flag."""
+    take, clean = tmp_path / "take.mkv", tmp_path / "clean.exr"
+    interlaced(take)
+    flags = ["--frames", "2", *(["--deinterlace"] if deinterlace else [])]
+    assert cli.main(["build-plate", str(take), "-o", str(clean), *flags]) == console.OK
+    said = "each frame shows two moments. Use --deinterlace (plate)." in " ".join(capsys.readouterr().err.split())
+    assert said != deinterlace
+    lines = exr.read_image(clean).rgb[20:100, 30:70].mean((1, 2))
+    # 0.8 and 0.2 of sRGB in turn, or 0.8 in every line.
+    assert np.ptp(lines) == pytest.approx(0.0 if deinterlace else 0.57, abs=0.02)
+
+
+def test_a_layer_of_the_plate_is_built(tmp_path: Path) -> None:
+    """Only the main R, G, B could be built, of a shot that is matted with --layer."""
+    for number in range(3):
+        picture = exr.read_image(save(tmp_path / "plate.exr", wall(seed=number)))
+        beauty = replace(picture, pixels=wall(seed=7))
+        exr.write_image(tmp_path / f"plate.{number + 1:04}.exr", picture, layers={"beauty": beauty})
+    clean = tmp_path / "clean.exr"
+    words = ["build-plate", str(tmp_path / "plate.####.exr"), "-o", str(clean), "--align", "none"]
+    assert cli.main([*words, "--layer", "beauty"]) == console.OK
+    # Half floats of up to 1.
+    assert np.abs(exr.read_image(clean).rgb - wall(seed=7)).max() < 6e-4
 
 
 def test_identical_frames_are_a_clean_plate(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matte_link.options import MatteOptions
 
@@ -17,6 +18,7 @@ from matte_server.shots.learn import LearnOrder, _begun, learn_shot
 from matte_server.shots.plan import plan_shot
 from matte_server.shots.shot import ShotSources
 
+from ..video_files import interlaced
 from .conftest import ShotFiles, disc, save
 
 
@@ -42,6 +44,28 @@ def test_a_run_does_not_go_on_from_pictures_in_another_colourspace(make_shot: Ca
     stated = MatteOptions(align="none", match_exposure=False, colourspace="acescg", clean_colourspace="acescg")
     assert inputs_of(shot, files) == inputs_of(shot, files)
     assert inputs_of(shot, files) != inputs_of(shot, stated)
+
+
+@pytest.mark.parametrize("deinterlace", [False, True])
+def test_interlaced_frames_are_said_or_learnt_whole(tmp_path: Path, deinterlace: bool) -> None:
+    """--deinterlace was lost on the way: the shot was learnt from frames of two moments, in silence either way."""
+    place = str(tmp_path / "take.mkv")
+    interlaced(Path(place))
+    sources = ShotSources(plate=place, clean_plate=place, output=str(tmp_path / "a.exr"), deinterlace=deinterlace)
+    order = LearnOrder(
+        shot=plan_shot(sources, "2", MatteOptions(align="none", match_exposure=False), one_output=True),
+        keys={2: KeyMatte(matte=save(tmp_path / "mended.exr", disc(0, (128, 192)).repeat(3, 2)))},
+        output=tmp_path / "a.learned",
+        settings=LearningSettings(steps=1),
+        device="cpu",
+    )
+    told: list[str] = []
+    run = _begun(order, lambda: None, told.append)
+    lines = run._examples[0].plate[0, :, 20:100, 30:70].float().mean((0, 2)).numpy()
+    # 0.8 and 0.2 of sRGB in turn, or 0.8 in every line.
+    assert np.ptp(lines) == pytest.approx(0.0 if deinterlace else 0.57, abs=0.02)
+    interlace = "The video is interlaced: each frame shows two moments. Use --deinterlace (plate, clean plate)."
+    assert (interlace in told) != deinterlace
 
 
 def order_that_gains(shot: ShotFiles, monkeypatch: pytest.MonkeyPatch) -> LearnOrder:
