@@ -15,6 +15,7 @@ from .node_runs import RunOutcome
 from .node_state import UNCLEAR, node_id, setting, summaries, tell, words_of
 from .plates import render_plates
 from .range_run import RangeRun
+from .status_basis import note_part
 
 _REST_S = 0.1
 """The shortest rest between two frames."""
@@ -108,6 +109,8 @@ class FramesAround:
             text = f"{self._so_far()}. {trouble}" if trouble else f"up to date, {self._made} done"
             summaries[self._id] = text
             tell(self._node, text)
+            if not trouble:
+                note_part(self._node)
 
     def _forget(self) -> None:
         self._ended = True

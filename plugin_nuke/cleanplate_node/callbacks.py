@@ -180,6 +180,7 @@ def on_create() -> None:
     for name in ("status", "key_frames"):
         if host.has_knob(node, name):
             host.keep_out_of_files(node, name)
+    run.watch(node)
     own_id = str(host.value(node, "node_id"))
     same_id = [one for one in run.ours() if str(host.value(one, "node_id")) == own_id and one is not node]
     if not own_id or any(host.full_name(one) != host.full_name(node) for one in same_id):
@@ -207,10 +208,13 @@ def on_destroy() -> None:
 
 @_event
 def on_save() -> None:
-    """The script is saved, perhaps under another name: a moment later each node notes in which script it is."""
+    """The script is saved, perhaps under another name: a moment later each node notes in which script it is. What
+    is in a script that is saved without a window was not looked at before."""
     if not vendor.trouble():
         for node in _run().ours():
             _resting.touch(host.full_name(node))
+            if not host.has_window():
+                _run().check(node, deep=False)
 
 
 @_event
@@ -297,14 +301,14 @@ def _short(text: str) -> str:
 
 
 def before_frame() -> None:
-    """Stops a render before a frame that would use a stale result, if the artist switched that on. Only checks and
-    raises, because Nuke must not be made to render here."""
+    """Stops a render before a frame that would use a stale result, unless the artist switched that off. Only checks
+    and raises, because Nuke must not be made to render here."""
     if vendor.trouble() or _is_inner_write():
         return
     for node, found in _run().guarded_states(host.this_node()):
         if not found.usable:
             reason = f"{host.full_name(node)}: {found.text.rstrip('.')}."
-            raise RuntimeError(f"{reason} Process the node, or switch off 'Refuse stale renders'.")
+            raise RuntimeError(f"{reason} Have it processed first, or switch off 'Refuse stale renders'.")
 
 
 @_event

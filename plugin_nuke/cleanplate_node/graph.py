@@ -180,10 +180,26 @@ def _one_stream() -> tuple[NodeSpec, ...]:
     return tuple(nodes)
 
 
+def _refusal(shown: str) -> NodeSpec:
+    """Where the plugin is missing nothing compares results, so the script itself says that it was saved with an old
+    one. Where the plugin is, it looks at each frame that is rendered, and the Viewer shows what there is."""
+    return NodeSpec(
+        kind="Assert",
+        name="Not_stale",
+        inputs=(shown,),
+        knobs={
+            "expression": Expression("1 - parent.guard * parent.shows_old * (1 - parent.watched)"),
+            "message": "The matte is of an earlier picture or setting. Process the node where the Cleanplate "
+            "plugin is installed, or switch off 'Refuse stale renders'.",
+        },
+    )
+
+
 def nodes_of_group() -> tuple[NodeSpec, ...]:
     """The nodes inside the group, each after its inputs."""
     inputs = tuple(NodeSpec(kind="Input", name=name, knobs={"number": n}) for n, name in enumerate(INPUTS))
     stream = _one_stream()
+    refusal = _refusal(stream[-1].name)
     return (
         *inputs,
         *(_write(source, channels) for source, channels in _WRITTEN.items()),
@@ -204,8 +220,9 @@ def nodes_of_group() -> tuple[NodeSpec, ...]:
             knobs={"which": Expression("parent.output")},
         ),
         *stream,
+        refusal,
         NodeSpec(
-            kind="FrameRange", name=RANGE, inputs=(stream[-1].name,), knobs={"first_frame": 1, "last_frame": 100}
+            kind="FrameRange", name=RANGE, inputs=(refusal.name,), knobs={"first_frame": 1, "last_frame": 100}
         ),
         NodeSpec(kind="Output", name=OUTPUT, inputs=(RANGE,)),
     )

@@ -7,9 +7,9 @@ from typing import Optional
 
 from . import host, result_read
 from .frame_reach import frames_reached
-from .freshness import ResultState, ShownResult
 from .node_runs import running
-from .node_state import UNCLEAR, ours, setting, state, words_of
+from .node_state import UNCLEAR, ours, setting, words_of
+from .shown_result import ResultState, ShownResult
 from .sources import sources_of
 
 _BEHIND = "its results were made again by another Nuke or a farm, and this Nuke may still show those of before"
@@ -55,6 +55,8 @@ class GuardedNode:
         self._seen = seen
         self._shown = shown
         self._is_behind = result_read.shows_those_of_before(node)
+        run = running(node)
+        self._makes = run.makes if run else ()
         self._wholes: dict[tuple[str, ...], ResultState] = {}
 
     def states(self, frame: int) -> Iterator[ResultState]:
@@ -64,6 +66,9 @@ class GuardedNode:
                 continue
             if self._is_behind:
                 yield ResultState(usable=False, text=_BEHIND)
+            elif seen in self._makes or (seen is None and self._makes):
+                which = "its frames are" if seen is None else f"frame {seen} is"
+                yield ResultState(usable=False, text=f"{which} being made")
             else:
                 yield self._whole(tuple(views)) if seen is None else self._shown.frame(seen, False, views)
 
@@ -98,7 +103,7 @@ def _as_seen_from(write: host.Node, node: host.Node) -> Iterator[GuardedNode]:
     there changes them upstream."""
     seen = FramesSeen(write, node)
     for scope in host.scopes_from(write, node):
-        yield GuardedNode(node, seen, ShownResult(node, sources_of(node, scope), waits=True))
+        yield GuardedNode(node, seen, ShownResult(node, sources_of(node, scope), in_render=True))
 
 
 def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
@@ -108,8 +113,6 @@ def guarded_states(write: host.Node) -> Iterator[tuple[host.Node, ResultState]]:
     name = host.full_name(write)
     if name not in _guarded:
         chosen = [node for node in ours() if setting(node, "guard") and host.depends_on(write, node)]
-        busy = [(node, ResultState(usable=False, text=state(node))) for node in chosen if running(node)]
-        yield from busy
         try:
             _guarded[name] = [one for node in chosen for one in _as_seen_from(write, node)]
         except UNCLEAR as error:

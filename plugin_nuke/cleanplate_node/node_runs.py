@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Optional
 
@@ -33,7 +33,7 @@ class RunOutcome:
 
 class NodeRun:
     """Something that a node does on a thread of its own. ``outcome`` is None until it has ended; then ``on_end`` is
-    called with it, on the main thread.
+    called with it, on the main thread. ``makes`` are the frames whose results it replaces.
 
     A run in the background ends where another run of its node begins.
     """
@@ -42,6 +42,7 @@ class NodeRun:
         self.node = node
         self.node_id = node_id
         self.is_background = is_background
+        self.makes: Collection[int] = ()
         self.outcome: Optional[RunOutcome] = None
         self.on_end: Callable[[RunOutcome], None] = lambda outcome: None
         self._cancel = threading.Event()

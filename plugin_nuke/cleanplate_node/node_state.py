@@ -108,6 +108,22 @@ def state(node: host.Node) -> str:
     return _labels.get(str(host.value(node, "node_id")), NOT_PROCESSED)
 
 
+def watch(node: host.Node) -> None:
+    """Notes on a node, for as long as this Nuke has it, that the plugin is here to look at its results."""
+    if host.has_knob(node, panel.WATCHED) and not host.value(node, panel.WATCHED):
+        host.keep_out_of_files(node, panel.WATCHED)
+        with host.unnoticed():
+            host.set_value(node, panel.WATCHED, True)
+
+
+def note_old(node: host.Node, is_old: bool) -> None:
+    """Notes in the script whether the node shows a matte of an earlier picture or setting, for a Nuke without the
+    plugin. Nodes of an older version have no place for that until they are processed."""
+    if host.has_knob(node, panel.SHOWS_OLD):
+        with host.unnoticed():
+            host.set_value(node, panel.SHOWS_OLD, is_old)
+
+
 def take_over_state(of: str, node_id: str) -> None:
     """A copy shows what its original shows, until it is looked at."""
     if of in _labels:

@@ -33,6 +33,8 @@ _DEFAULTS = {
     "compression": "rle",
     **dict.fromkeys(("layer_clean", "layer_confidence", "layer_difference"), True),
 }
+SHOWS_OLD, WATCHED = "shows_old", "watched"
+"""What stops a render of an old matte where the plugin is missing, in :mod:`graph`."""
 OPEN, FOLDED = 1, 2
 """How a group of knobs is shown at first: nuke.TABBEGINGROUP and nuke.TABBEGINCLOSEDGROUP."""
 _DAILY = ("Result", "Matte", "Edge")
@@ -90,10 +92,32 @@ def knobs() -> tuple[KnobSpec, ...]:
             help="Names this node's folder; made by the plugin.",
             hidden=True,
         ),
+        *_notes(),
         KnobSpec(
             name="schema", kind="int", label="Schema", help="Version of this panel.", default=SCHEMA, hidden=True
         ),
     )
+
+
+def _notes() -> list[KnobSpec]:
+    return [
+        KnobSpec(
+            name=SHOWS_OLD,
+            kind="boolean",
+            label="Shows an old matte",
+            help="Whether the node shows a matte of an earlier picture or setting; set by the plugin.",
+            default=False,
+            hidden=True,
+        ),
+        KnobSpec(
+            name=WATCHED,
+            kind="boolean",
+            label="Watched",
+            help="Whether the plugin is here to look at the node's results; not saved.",
+            default=False,
+            hidden=True,
+        ),
+    ]
 
 
 def option_names() -> tuple[str, ...]:
@@ -230,10 +254,15 @@ def _switches() -> list[KnobSpec]:
             "Also give the core and holdout mattes to the server, as guides. They apply live in the graph "
             "either way; with this on, changing them makes results stale.",
         ),
-        _switch(
-            "guard",
-            "Refuse stale renders",
-            "Stop renders through this node, where the plugin is installed, while its result is stale.",
+        KnobSpec(
+            name="guard",
+            kind="boolean",
+            label="Refuse stale renders",
+            help="Stop renders through this node while its result is stale: of an earlier plate, clean plate or "
+            "setting, of two versions or weights, or not made. The Viewer shows it all the same. Where the plugin "
+            "is missing, it holds for what was known when the script was saved.",
+            default=True,
+            absent=False,
         ),
         _switch(
             "auto_update",

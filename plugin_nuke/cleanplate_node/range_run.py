@@ -39,6 +39,7 @@ class RangeRun(NodeRun):
     def __init__(self, node: host.Node, plan: RangePlan, quiet: bool = False, is_background: bool = False) -> None:
         super().__init__(node, plan.node_id, is_background)
         self.plan = plan
+        self.makes = plan.frames
         self.is_stale = False
         """Whether a setting or the graph was changed while the run was under way."""
         self._quiet = quiet
@@ -139,11 +140,11 @@ class RangeRun(NodeRun):
     def _say_at_the_end(self, progress: JobProgress) -> None:
         summaries[self.plan.node_id] = progress.summary
         tell(self.node, progress.summary)
-        self._look_again()
+        self._look_again(progress)
         if progress.trouble and not self._quiet:
             host.say(f"{host.full_name(self.node)}: {progress.summary}")
 
-    def _look_again(self) -> None:
+    def _look_again(self, progress: JobProgress) -> None:
         """The artist may have changed a setting while the run was under way: the result is then stale already. Of a
         view that was added there is none."""
         sources = None
@@ -157,6 +158,8 @@ class RangeRun(NodeRun):
         if self.is_stale or added:
             tell(self.node, STALE_SETTINGS if self.is_stale else f"not processed in view {', '.join(added)}")
         status_basis.note(self.node, sources)
+        if progress.succeeded and not self.is_background:
+            status_basis.note_part(self.node)
 
     def _compare_makers(self, records: Sequence[manifest.Record]) -> str:
         plan = self.plan

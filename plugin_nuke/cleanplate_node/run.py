@@ -43,6 +43,7 @@ from .node_state import (
     summaries,
     take_over_state,
     tell,
+    watch,
     words_of,
 )
 from .plates import render_plates
@@ -50,7 +51,7 @@ from .preflight import compare_makers_of, frames_of, preflight, server_words
 from .range_plan import Refused
 from .range_run import RangeRun
 from .result_read import show_nothing, show_results
-from .status_basis import note
+from .status_basis import note, note_part
 
 __all__ = [
     "all_running",
@@ -82,6 +83,7 @@ __all__ = [
     "stop_all",
     "take_over_state",
     "tell",
+    "watch",
     "words_of",
 ]
 """What the entry points in :mod:`callbacks` use. They import this module, and only when they need it."""
@@ -125,6 +127,7 @@ def _show_what_is_there(node: host.Node, plan: range_plan.RangePlan, frames: Seq
     found = compare_makers_of(node, records, plan.options, plan.endpoint.address, frames)
     summaries[plan.node_id] = found.text or UP_TO_DATE
     check(node)
+    note_part(node)
 
 
 def process_frame(node: host.Node) -> Optional[RangeRun]:

@@ -16,11 +16,24 @@ from .sources import NodeSources, sources_of
 _SOME = 50
 _noted: dict[str, str] = {}
 """By the node's id."""
+_of_a_part: set[str] = set()
+"""The ids of the nodes whose status is about some of their frames."""
 
 
 def note(node: host.Node, sources: Optional[NodeSources] = None) -> None:
     """The node's status is about its present settings. ``sources`` are its own, where they were looked at."""
     _noted[node_id(node)] = _basis(node, sources)
+    _of_a_part.discard(node_id(node))
+
+
+def note_part(node: host.Node) -> None:
+    """The node's status is about some of its frames: a run says how it ended, and others may be stale."""
+    _of_a_part.add(node_id(node))
+
+
+def is_about_a_part(node: host.Node) -> bool:
+    """Whether the node's status is about some of its frames."""
+    return node_id(node) in _of_a_part
 
 
 def changed(node: host.Node, sources: Optional[NodeSources]) -> bool:

@@ -126,7 +126,7 @@ def test_a_missing_library_is_looked_for_once(window: State, tries: list[str]) -
 def test_a_farm_that_cannot_guard_a_render_says_so(terminal: State, tries: list[str], tmp_path: Path) -> None:
     bench = ContractBench(tmp_path, Server(()))
     plate = bench.read(bench.shot((1,)) / "plate.%04d.exr", 1, 1)
-    node = bench.node_on(plate, plate)
+    node = bench.node_on(plate, plate, guard=False)
     bench.output(plate, 1)
     assert not terminal.printed
     host.set_value(node, "guard", True)

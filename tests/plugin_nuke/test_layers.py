@@ -98,7 +98,7 @@ def test_a_new_node_makes_all_of_them(window: State) -> None:
 
 def test_an_old_result_without_layers_still_shows(bench: ContractBench, window: State) -> None:
     """Switched on afterwards, layers are black until the frame is made again, and rgba is what it was."""
-    node = bench.node(bench.shot((1,)), 1, 1)
+    node = bench.node(bench.shot((1,)), 1, 1, guard=False)
     press(window, bench, node)
     before = stream(bench, node)
     host.set_value(node, "layer_clean", True)

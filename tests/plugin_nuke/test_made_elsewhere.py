@@ -108,7 +108,7 @@ def test_new_frames_of_a_farm_throw_nothing_away(bench: ContractBench, window: S
 
 
 def test_one_that_was_deleted_elsewhere_is_an_error(bench: ContractBench, window: State) -> None:
-    node = bench.node(bench.shot((1, 2)), 1, 2)
+    node = bench.node(bench.shot((1, 2)), 1, 2, guard=False)
     press(window, bench, node)
     bench.output(node, 2)
     bench.results(node)[1].unlink()

@@ -20,6 +20,7 @@ from cleanplate_node import (
     preflight,
     range_plan,
     run,
+    shown_result,
 )
 from cleanplate_node.bench import ContractBench, Server
 from cleanplate_node.job_progress import JobProgress
@@ -118,7 +119,7 @@ def test_a_server_that_is_another_maker(bench: ContractBench, changes: dict[str,
     )
     assert to_make(node) == (1, 2)
     run.process(node, (1, 2))
-    assert freshness.check(node) == freshness.ResultState(usable=True, text="up to date")
+    assert freshness.check(node) == shown_result.ResultState(usable=True, text="up to date")
 
 
 def test_no_server_asked_and_no_maker_recorded(bench: ContractBench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +144,7 @@ def test_no_server_asked_and_no_maker_recorded(bench: ContractBench, monkeypatch
 def test_no_server_asked_and_the_same_maker(bench: ContractBench, monkeypatch: pytest.MonkeyPatch) -> None:
     node = two_frames(bench)
     forget_the_server(monkeypatch)
-    assert freshness.check(node) == freshness.ResultState(usable=True, text="up to date")
+    assert freshness.check(node) == shown_result.ResultState(usable=True, text="up to date")
 
 
 def test_the_guard_stops_a_render_of_two_makers(bench: ContractBench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,7 +178,7 @@ def test_expressions_and_links_resolve(window: State) -> None:
             if knob.hasExpression():
                 knob.value()
                 found += 1
-    assert found == 8, "core twice, holdout, the output's choice, and four layers"
+    assert found == 9, "core twice, holdout, the output's choice, four layers, and whether it shows an old matte"
     link, read = node["missing"], node.node("Read_result")
     assert isinstance(link, nuke.Link_Knob) and read is not None and link.getLinkedKnob() is read["on_error"]
     node["output"].setValue("alpha")

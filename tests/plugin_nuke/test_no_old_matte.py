@@ -125,7 +125,7 @@ def test_a_render_in_a_published_live_group(kind: str, reads: str, bench: Contra
 def test_a_frame_that_failed_shows_nothing_of_before(bench: ContractBench, window: State) -> None:
     """Nothing guards this render, as on a farm without the plugin."""
     shot = bench.shot((1, 2))
-    node = bench.node(shot, 1, 2)
+    node = bench.node(shot, 1, 2, guard=False)
     press(window, bench, node)
     bench.expect_matte(bench.output(node, 2), 2)
     plain_exr.write(shot / "plate.0002.exr", broken(bench.plate(NEW, bench.clean())))

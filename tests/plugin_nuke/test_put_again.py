@@ -21,6 +21,7 @@ from cleanplate_node import (
     node_options,
     overwritten,
     plain_exr,
+    shown_result,
     sources,
     view_jobs,
 )
@@ -332,7 +333,7 @@ def test_what_is_not_read_yet_is_unknown(
     assert found.text == "unknown: whether the sources of frame 2 changed. Their files are being read."
     assert wanted == ["Cleanplate_Matte1"]
     # A render waits for it.
-    assert freshness.ShownResult(node, waits=True).at(2, host.views(), with_hashes=False).text == "up to date"
+    assert shown_result.ShownResult(node).at(2, host.views(), with_hashes=False).text == "up to date"
 
 
 def test_a_result_whose_content_was_not_recorded(bench: ContractBench, window: State) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import nuke
 import pytest
-from cleanplate_node import fingerprint, freshness, host
+from cleanplate_node import fingerprint, freshness, host, shown_result
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
@@ -176,13 +176,10 @@ def test_the_guard_notices_every_edit_of_its_frame(comp: Comp, window: State) ->
     for one in EDITS:
         host.go_to(next((at for part, at in frames.items() if part in one.name), 1))
         one.act(comp)
-        found = freshness.ShownResult(comp.node, waits=True).frame(host.current_frame(), with_hashes=False)
+        found = shown_result.ShownResult(comp.node).frame(host.current_frame(), with_hashes=False)
         assert not found.usable, f"{one.name}: {found.text!r}"
         comp.take_back()
-    assert (
-        freshness.ShownResult(comp.node, waits=True).frame(host.current_frame(), with_hashes=False).text
-        == "up to date"
-    )
+    assert shown_result.ShownResult(comp.node).frame(host.current_frame(), with_hashes=False).text == "up to date"
 
 
 def test_what_changes_no_picture_is_quiet(comp: Comp, window: State) -> None:

@@ -167,6 +167,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "Expression": lambda: [k.EvalString_Knob(f"expr{index}") for index in range(4)],
     "Switch": lambda: [k.Array_Knob("which")],
     "VariableSwitch": lambda: [_gsv.Variable_Knob(), k.EvalString_Knob("i0"), k.EvalString_Knob("i1")],
+    "Assert": lambda: [k.Array_Knob("expression", "", 1.0), k.EvalString_Knob("message")],
     "FrameRange": lambda: [k.Array_Knob("first_frame"), k.Array_Knob("last_frame", "", -123.0)],
     "Remove": lambda: [
         k.Enumeration_Knob("operation", "", ["remove", "keep"]),
@@ -794,6 +795,13 @@ def _passes(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     return node._fed(0, frame, view, proxy)
 
 
+def _assert(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    """If the expression is false there is an error (reference guide, Assert)."""
+    if not node._knobs["expression"].value():
+        raise RuntimeError(f"{node.fullName()}: {node._knobs['message'].value()}")
+    return node._fed(0, frame, view, proxy)
+
+
 def _grade(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     source = node._fed(0, frame, view, proxy)
     pixels = source.pixels.copy()
@@ -940,6 +948,7 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "Output": _passes,
     "Remove": _remove,
     "FrameRange": _passes,
+    "Assert": _assert,
     "Grade": _grade,
     "Input": _input,
     "Group": _group,
