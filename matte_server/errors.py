@@ -45,11 +45,13 @@ class ErrorReport:
 
 def report_of(error: BaseException) -> ErrorReport:
     """What a client is told of an error that ended its request."""
+    if is_out_of_memory(error):
+        return _memory()
+    if is_out_of_processes(error):
+        return _processes()
     for kinds, make in _TABLE:
         if isinstance(error, kinds):
             return make(error)
-    if is_out_of_memory(error):
-        return _memory(error)
     return ErrorReport(
         code="internal",
         message=f"The server failed with {type(error).__name__}: {str(error)[:300]}.",
@@ -70,6 +72,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, by whatever library: only Python and CUDA have a type of their own for it."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     may_be = isinstance(error, RuntimeError) or type(error).__module__.startswith("cv2")
     return may_be and any(message in str(error) for message in _MEMORY_MESSAGES)
 
@@ -84,7 +88,7 @@ _MEMORY_MESSAGES = (
 )
 
 
-def _memory(error: BaseException) -> ErrorReport:
+def _memory() -> ErrorReport:
     return ErrorReport(
         code="out_of_memory",
         message="The server ran out of memory on this frame.",
@@ -92,10 +96,29 @@ def _memory(error: BaseException) -> ErrorReport:
     )
 
 
+def is_out_of_processes(error: BaseException) -> bool:
+    """Whether the system refused another thread or process. A limit on memory shows itself so, too: a thread needs
+    room for its stack."""
+    if isinstance(error, OSError):
+        # With a file's name it is that file, such as an output that does not wait for its reader.
+        return error.errno == errno.EAGAIN and error.filename is None
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _PROCESS_MESSAGES)
+
+
+_PROCESS_MESSAGES = ("can't start new thread", "Resource temporarily unavailable")
+"""Python's words, and those of C++'s threads."""
+
+
+def _processes() -> ErrorReport:
+    return ErrorReport(
+        code="few_processes",
+        message="The system refuses another thread or process.",
+        hint="Raise the limit on their number (ulimit -u, or a container's on its pids) or on memory (ulimit -v).",
+    )
+
+
 def _disk(error: BaseException) -> ErrorReport:
     assert isinstance(error, OSError)
-    if error.errno == errno.ENOMEM:
-        return _memory(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ErrorReport(
             code="disk_full",

@@ -14,6 +14,7 @@ import psutil
 from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
+from matte_link.files import disk_words
 from matte_link.sequence import counted
 
 from ..io.exr import known_formats
@@ -90,7 +91,11 @@ def _room() -> Iterator[Finding]:
         fails=small,
         remedy="4K frames need 4 GB; close something." if small else "",
     )
-    parent = default_parent()
+    try:
+        parent = default_parent()
+    except OSError as error:
+        yield Finding(what="spool", found=disk_words(error), fails=True, remedy="Name a folder in TMPDIR.")
+        return
     room = shutil.disk_usage(parent).free
     tight = room < _LEAST_SPOOL
     yield Finding(

@@ -15,8 +15,9 @@ from typing import Any
 from matte_link.errors import LinkError
 from matte_link.files import disk_words
 
-from ..errors import MatteError, name_too_long, report_of
+from ..errors import MatteError, is_out_of_memory, is_out_of_processes, name_too_long, report_of
 from ..io.library_output import libraries_silenced
+from ..worker.machine import address_space_limit
 from . import console
 from .interruption import Interruption
 from .parser import CommandParser
@@ -53,6 +54,10 @@ COMMANDS = {
     "completion": "print what makes a shell complete the words of this command",
 }
 """What each command does, in the order of the help; each is a module of this package, with _ for -."""
+_COMPUTING = ("demo", "matte", "build-plate", "learn", "evaluate")
+_LITTLE_MEMORY = 4 << 30
+"""The libraries alone take 3.8 GiB of addresses where torch has CUDA's beside it."""
+_MORE_MEMORY = "Use smaller pictures, raise the limit (ulimit -v), or use a machine with more memory."
 
 
 class _Command(CommandParser):
@@ -164,10 +169,22 @@ def _run(words: list[str], interruption: Interruption) -> int:
     # A command's own arguments are imported here, which takes a while.
     parsed = parser().parse_args(words)
     interruption.begin()
+    if words[:1] and words[0] in _COMPUTING:
+        _warn_of_little_memory()
     with silenced:
         code = int(parsed.run(parsed))
     console.flush()
     return code
+
+
+def _warn_of_little_memory() -> None:
+    """Beforehand: a library's thread that gets no memory ends the whole process, and nobody can say why then."""
+    limit = address_space_limit()
+    if limit and limit < _LITTLE_MEMORY:
+        console.warn(
+            f"Memory is limited to {limit >> 20} MiB (ulimit -v). Where that is too little, a library may end this "
+            "command without a word."
+        )
 
 
 def _interrupted() -> int:
@@ -180,10 +197,11 @@ def _failed(error: Exception) -> int | None:
     if isinstance(error, MatteError | LinkError):
         console.complain(str(error), error.code)
         return console.BAD_INPUT if isinstance(error, MatteError) else console.NO_SERVER
-    if isinstance(error, ImportError):
+    if is_out_of_memory(error):
+        return _failed(MatteError("out_of_memory", "Memory ran out.", _MORE_MEMORY))
+    if isinstance(error, ImportError) or is_out_of_processes(error):
         report = report_of(error)
-        console.complain(f"{report.message} {report.hint}", report.code)
-        return console.BAD_INPUT
+        return _failed(MatteError(report.code, report.message, report.hint))
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return _failed(name_too_long(str(error.filename or "")))
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ConnectionError | TimeoutError):

@@ -58,7 +58,8 @@ class CommandSender(threading.Thread):
         with self._lock:
             self._has_ended = True
         self._waiting.put(None)
-        self.join(5.0)
+        if self.ident is not None:  # else the system refused another thread
+            self.join(5.0)
 
 
 def _buffer_size(pipe: Connection) -> int:

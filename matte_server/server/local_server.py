@@ -22,6 +22,7 @@ from matte_link.ready_line import STOP_WITH_STDIN, ReadyLine, ServerNotStarted, 
 
 from ..errors import MatteError
 from .startup_watchdog import LIMIT_S, StartupWatchdog
+from .worker_process import exit_reason
 
 PRIVATE = "--private"
 """Has a server admit nobody but whoever started it: on loopback any user of the machine can connect."""
@@ -118,7 +119,7 @@ class LocalServer:
         self.stop()
         if isinstance(answer, ServerNotStarted):
             raise MatteError(answer.code, answer.message, answer.hint)
-        reason = answer or (self._log[-1] if self._log else "It printed nothing.")
+        reason = answer or (self._log[-1] if self._log else exit_reason(process.returncode))
         raise MatteError("no_server", f"The matting server did not start: {reason}", "Run 'cleanplate doctor'.")
 
     def stop(self) -> None:

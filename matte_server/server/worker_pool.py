@@ -238,9 +238,11 @@ class WorkerPool:
 
     def close(self) -> None:
         """Ends all workers at the same time."""
-        for supervisor in self._supervisors:
+        # One that the system refused to start has nothing to end.
+        started = [supervisor for supervisor in self._supervisors if supervisor.ident is not None]
+        for supervisor in started:
             supervisor.stop()
-        for supervisor in self._supervisors:
+        for supervisor in started:
             supervisor.join()
 
 
@@ -296,9 +298,9 @@ class _Supervisor(threading.Thread):
             self._has_worked = False
             try:
                 exited = self._run_process()
-            except OSError as error:
-                # The system has no process or memory to spare now; this thread tries again later.
-                reason = f"It cannot be started: {error.strerror or error}."
+            except (OSError, RuntimeError) as error:
+                # The system has no process, thread or memory to spare now; this thread tries again later.
+                reason = f"It cannot be started: {getattr(error, 'strerror', None) or error}."
                 exited = WorkerExited(number=0, code="worker_died", reason=reason)
             self._post(WorkerEvent(worker=self._index, event=exited))
             # One that has worked will work again: the others may end over and over, as fast as they start.
@@ -312,9 +314,9 @@ class _Supervisor(threading.Thread):
         self._writing.clear()
         self._starting = StartupWatchdog(self.pid, self._plan.start_s, self._log_starting, clock=self._clock)
         sender = self._sender = CommandSender(pipe)
-        sender.start()
         exited: WorkerExited | None = None
         try:
+            sender.start()
             while exited is None and not self._stopping.is_set():
                 exited = self._wait_for_event(pipe, process)
         except (EOFError, OSError, ValueError):

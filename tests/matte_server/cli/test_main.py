@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import errno
+import mmap
 import os
 import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from matte_server import __main__ as door
@@ -355,3 +359,41 @@ def test_a_full_disk_is_one_sentence_and_a_connection_a_defect(
         else:
             with pytest.raises(type(error)):
                 cli.main(words)
+
+
+def test_memory_or_threads_that_run_out_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They were tracebacks, and the disk was blamed for Python's own ENOMEM."""
+
+    def no_array() -> object:
+        return np.empty(1 << 60, np.uint8)
+
+    def no_picture() -> object:
+        return cv2.resize(np.zeros((1, 1), np.uint8), (1 << 30, 1 << 30))
+
+    def no_thread() -> None:
+        threading.stack_size(1 << 46)
+        try:
+            threading.Thread(target=print).start()
+        finally:
+            threading.stack_size(0)
+
+    def no_room() -> object:
+        return mmap.mmap(-1, 1 << 46)
+
+    memory, processes = "out_of_memory", "few_processes"
+    for work, code in ((no_array, memory), (no_room, memory), (no_picture, memory), (no_thread, processes)):
+        monkeypatch.setattr(evaluate, "run", lambda _, work=work: work())
+        assert cli.main(["evaluate", "a", "b"]) == console.BAD_INPUT
+        said = capsys.readouterr().err
+        assert said.startswith(f"error ({code}): ") and said.count("\n") == 1 and "(ulimit -v)" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on addresses that the system keeps")
+def test_a_command_that_may_have_little_memory_says_so_before_a_library_ends_it() -> None:
+    limited = 'ulimit -v 3000000; exec "$@"'
+    words = [sys.executable, "-m", "matte_server", "evaluate", "a", "b"]
+    done = subprocess.run(["sh", "-c", limited, "sh", *words], capture_output=True, text=True)
+    assert done.returncode == console.BAD_INPUT
+    assert done.stderr.startswith("warning: Memory is limited to 2929 MiB (ulimit -v).")

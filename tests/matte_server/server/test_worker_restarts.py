@@ -86,3 +86,37 @@ def test_only_a_worker_that_finished_nothing_is_waited_for(
     supervisor._stopping = asked = _Waits(len(waits) - 1)
     supervisor.run()
     assert asked.seconds == waits
+
+
+def test_a_worker_is_started_again_where_the_system_had_no_thread_to_spare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that keeps a worker running ended instead: a server without workers went on, and said nothing."""
+    (tmp_path / "script").write_text("start", encoding="ascii")
+    monkeypatch.setattr(worker_process, "run_worker", _mortal)
+    reasons = []
+    pool = WorkerPool(PoolPlan(spool=tmp_path), lambda event: reasons.append(getattr(event.event, "reason", "")))
+    monkeypatch.setattr(worker_pool._Supervisor, "start", lambda self: None)
+    pool.start()
+    supervisor = pool._supervisors[0]
+    supervisor._stopping = _ThreadsAgain(deaths=2)
+    threading.stack_size(_MORE_THAN_ANY_MACHINE_HAS)
+    try:
+        supervisor.run()
+    finally:
+        threading.stack_size(0)
+    assert reasons == ["It cannot be started: can't start new thread.", "It ended with exit code 9."]
+    # One whose own thread never began has nothing to wait for.
+    pool.close()
+
+
+_MORE_THAN_ANY_MACHINE_HAS = 1 << 46
+
+
+class _ThreadsAgain(_Waits):
+    """After the first death there is memory for threads again."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if self.seconds:
+            threading.stack_size(0)
+        return super().wait(timeout)
