@@ -277,9 +277,9 @@ def _ocio(colour: Float32, source: str, target: str, config: str) -> Float32:
 
 
 def _is_kept(source: str, target: str) -> bool:
-    """Whether the config that OpenImageIO keeps converts as the built-in one does. It keeps $OCIO's where a library
-    of this process had it set."""
-    if os.environ.get("OCIO") or not {source, target} <= _IN_BOTH:
+    """Whether the config that OpenImageIO keeps converts as the built-in one does. It keeps $OCIO's where that was
+    set as the first picture of this process was converted."""
+    if not {source, target} <= _IN_BOTH:
         return False
     return bool(oiio.ColorConfig.default_colorconfig().configname() == _OPENIMAGEIOS_OWN)
 
@@ -294,7 +294,7 @@ def _in_config(source: str, target: str, config: str) -> tuple[str, str, str]:
         # Both are standard colourspaces, which the built-in config has.
         path = BUILT_IN_CONFIG
         names = _known_spaces(path)
-    source, target = (_linear_name(path) if name == SCENE_LINEAR else name for name in (source, target))
+    source, target = (_name_in(path, name) for name in (source, target))
     for name in (source, target):
         if name not in names:
             raise MatteError(
@@ -306,13 +306,26 @@ def _in_config(source: str, target: str, config: str) -> tuple[str, str, str]:
     return path, source, target
 
 
+def _name_in(path: str, space: str) -> str:
+    """A colourspace's name in a config, which may know it as a role, or in other letters."""
+    if space == SCENE_LINEAR:
+        return _linear_name(path)
+    return space if space in _known_spaces(path) else str(_config(path).resolve(space))
+
+
 @lru_cache(maxsize=8)
 def _known_spaces(path: str) -> frozenset[str]:
-    config = oiio.ColorConfig(path)
+    config = _config(path)
     names = frozenset(config.getColorSpaceNames())
-    if config.geterror() or not names:
-        raise MatteError("bad_ocio_config", f"The OCIO config {path} cannot be read.")
     return names | frozenset(alias for name in names for alias in config.getAliases(name))
+
+
+@lru_cache(maxsize=8)
+def _config(path: str) -> oiio.ColorConfig:
+    config = oiio.ColorConfig(path)
+    if config.geterror() or not config.getColorSpaceNames():
+        raise MatteError("bad_ocio_config", f"The OCIO config {path} cannot be read.")
+    return config
 
 
 def _check_files(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -9,12 +10,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-_FILE = re.compile(r"\bsrc:\s*(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\s,}\"'](?:(?!\s#)[^,}\n])*))")
-"""The file of a FileTransform, as a config in YAML names it."""
-_SEARCH = re.compile(r"^search_path:[ \t]*(?:\[([^\]]*)\]|(.*)((?:\n[ \t]*(?:(?:-[ \t]|#).*)?$)*))", re.M)
-"""The folders: a list in brackets, one text with colons between them, or a list of lines."""
-_DEFAULTS = re.compile(r"^environment:(?:\s*\{([^}]*)\}|.*((?:\n[ \t]*(?:[ \t]\S.*|#.*)?$)*))", re.M)
+_FILE = re.compile(r"""(?<![\w"'-])(["']?)src\1\s*:\s*""")
+"""The key before a FileTransform's file, in a config in YAML."""
+_SEARCH = re.compile(r"""^(["']?)search_path\1[ \t]*:[ \t]*""", re.M)
+"""That before the folders: a list in brackets, a list of lines, or one text with colons between them."""
+_IN_BRACKETS = re.compile(r"\s*\[([^\]]*)\]")
+_LINES = re.compile(r"(?:#.*)?(?:\n[ \t]*(?:#.*)?)*\n[ \t]*-[ \t].*(?:\n[ \t]*(?:(?:-[ \t]|#).*)?$)*", re.M)
+_DEFAULTS = re.compile(r"""^(["']?)environment\1:(?:\s*\{([^}]*)\}|.*((?:\n[ \t]*(?:[ \t]\S.*|#.*)?$)*))""", re.M)
 """What a config has variables be that the environment does not set: in braces, or one a line."""
+_TEXT = re.compile(
+    r"""(?:[!&]\S*\s+)*  # a tag, a name for it
+    (?:("(?:[^"\\]|\\.)*") | '((?:[^']|'')*)'
+    | [|>][-+\d]*[ \t]*(?:\#.*)?\n([ \t]+)(.*(?:\n(?:\3.*|[ \t]*$))*)
+    | ((?:\$\{\w+\}|(?!\s\#)[^,}\n])*(?:\n[ \t]+(?![ \t\-\#}\]]|["']?\w+["']?[ \t]*:)[^,}\n\#]+)*))""",
+    re.M | re.X,
+)
+"""A text in YAML (1.2, 7.3 and 8.1): in quotes of either kind, as a block of lines below it, or plain."""
+_HEX, _FOLD = re.compile(r"\\x(?=[0-9a-fA-F]{2})"), re.compile(r"\s*\n\s*")
 _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}|%(\w+)%")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 
@@ -31,7 +43,7 @@ class LutNames:
     @staticmethod
     def of(text: str) -> LutNames:
         """Those of a config's text. Names of colourspaces may be among the files."""
-        files = {next(filter(None, match.groups())).strip() for match in _FILE.finditer(text)}
+        files = {_text_at(text, match.end()) for match in _FILE.finditer(text)} - {""}
         return LutNames(
             files=tuple(sorted(files)), folders=tuple(_search_path(text)), defaults=tuple(_defaults(text))
         )
@@ -74,15 +86,30 @@ def _search_path(text: str) -> list[str]:
     match = _SEARCH.search(text)
     if not match:
         return []
-    in_brackets, line, below = match.groups(default="")
-    lines = (each.strip() for each in below.splitlines())
-    items = [*_COMMENT.sub("", in_brackets).split(","), *(each[1:] for each in lines if each.startswith("-"))]
-    return [folder for each in (*_word(line).split(":"), *map(_word, items)) if (folder := each.strip())]
+    if in_brackets := _IN_BRACKETS.match(text, match.end()):
+        found = [_word(each) for each in _COMMENT.sub("", in_brackets[1]).split(",")]
+    elif lines := _LINES.match(text, match.end()):
+        found = [_word(line.strip()[1:]) for line in lines[0].splitlines() if line.strip().startswith("-")]
+    else:
+        found = _text_at(text, match.end()).split(":")
+    return [folder for each in found if (folder := each.strip())]
+
+
+def _text_at(text: str, begin: int) -> str:
+    """The text that begins there, without its quotation marks and with its lines in one."""
+    match = _TEXT.match(text, begin)
+    double, single, _, block, plain = match.groups(default="") if match else ("",) * 5
+    if double:
+        try:
+            return str(json.loads(_HEX.sub(r"\\u00", _FOLD.sub(" ", double))))
+        except ValueError:
+            return double.strip('"')
+    return _FOLD.sub(" ", single.replace("''", "'") or block or plain).strip()
 
 
 def _defaults(text: str) -> Iterator[tuple[str, str]]:
     match = _DEFAULTS.search(text)
-    in_braces, lines = match.groups(default="") if match else ("", "")
+    _, in_braces, lines = match.groups(default="") if match else ("",) * 3
     for item in (*in_braces.split(","), *lines.splitlines()):
         name, _, value = item.partition(":")
         yield _word(name), _word(value)

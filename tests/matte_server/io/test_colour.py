@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -296,6 +298,16 @@ def test_a_config_of_ones_own_by_option_and_by_environment(tmp_path: Path, monke
     assert from_scene_linear(neutral(0.4), "doubled").pixels[0, 0, 0] == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("name", ["twice", "TWICE", "Doubled", "matte_paint"])
+def test_a_space_is_known_by_its_aliases_and_roles_in_any_case(tmp_path: Path, name: str) -> None:
+    """As OpenColorIO finds it."""
+    path, text = tmp_path / "config.ocio", CONFIG.format(linear="lin_rec709")
+    path.write_text(text.replace("roles: {", "roles: {matte_paint: doubled, ") + "    aliases: [twice]\n")
+    colour.check_space(name, str(path))
+    assert to_scene_linear(neutral(0.2), name, str(path)).pixels[0, 0, 0] == pytest.approx(0.4)
+    assert from_scene_linear(neutral(0.4), name, str(path)).pixels[0, 0, 0] == pytest.approx(0.2)
+
+
 def test_what_openimageio_keeps_converts_as_the_built_in_config_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own config is of another kind: its "sRGB - Display", for one, gives other values."""
     random = np.random.default_rng(1)
@@ -308,11 +320,30 @@ def test_what_openimageio_keeps_converts_as_the_built_in_config_does(monkeypatch
     assert {"sRGB - Display", "ACEScg"} <= known
     for name in {*colour.ALIASES.values(), "sRGB - Display"} & known - {SCENE_LINEAR}:
         for convert in (to_scene_linear, from_scene_linear):
-            monkeypatch.delenv("OCIO", raising=False)
             found = convert(sent, name).pixels
-            # So it is named, and OpenImageIO reads it.
-            monkeypatch.setenv("OCIO", colour.BUILT_IN_CONFIG)
-            assert found.tobytes() == convert(sent, name).pixels.tobytes(), name
+            with monkeypatch.context() as patched:
+                patched.setattr(colour, "_IN_BOTH", frozenset())
+                assert found.tobytes() == convert(sent, name).pixels.tobytes(), name
+
+
+def test_what_openimageio_keeps_of_a_house_is_not_taken_for_the_built_in_config(tmp_path: Path) -> None:
+    """With $OCIO it keeps that config while the process lives: here one in which sRGB is something else."""
+    config = tmp_path / "config.ocio"
+    config.write_text(CONFIG.format(linear="lin_rec709") + "    aliases: [sRGB - Texture]\n")
+    script = """
+import os, numpy as np
+import OpenImageIO as oiio
+from matte_server.io.colour import to_scene_linear
+from tests.matte_server.pictures import image
+oiio.ImageBufAlgo.colorconvert(oiio.ImageBuf(np.zeros((1, 1, 3), np.float32)), "doubled", "raw")
+del os.environ["OCIO"]
+print(to_scene_linear(image(np.full((1, 1, 3), 0.5)), "srgb").pixels[0, 0, 0])
+"""
+    environment = {**os.environ, "OCIO": str(config)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) == pytest.approx(((0.5 + 0.055) / 1.055) ** 2.4, abs=1e-5)  # as OCIO's powers
 
 
 GRADED = """\

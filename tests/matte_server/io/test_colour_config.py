@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from matte_server.errors import MatteError
-from matte_server.io.colour import check_config
-from matte_server.io.colour_config import LARGEST_FILE, config_digest, unusable_file
+from matte_server.io.colour import check_config, to_scene_linear
+from matte_server.io.colour_config import LARGEST_FILE, config_digest, luts_of, unusable_file
+from tests.matte_server.pictures import image
 
 CONFIG = """ocio_profile_version: 2
 {search}
@@ -35,6 +38,66 @@ def write(folder: Path, search: str = "search_path: luts:more", lut: str = "grad
     path = folder / "config.ocio"
     path.write_text(CONFIG.format(search=search, lut=lut))
     return path
+
+
+SQUARED = "LUT_1D_SIZE 17\n" + "".join(f"{(at / 16) ** 2:.6f} " * 3 + "\n" for at in range(17))
+ONE_LUT = """ocio_profile_version: 2
+{search}
+roles: {{default: raw, scene_linear: lin_rec709}}
+file_rules: [!<Rule> {{name: Default, colorspace: raw}}]
+displays: {{sRGB: [!<View> {{name: Raw, colorspace: raw}}]}}
+colorspaces:
+  - !<ColorSpace> {{name: raw, isdata: true}}
+  - !<ColorSpace>
+    name: lin_rec709
+    aliases: ["Linear Rec.709 (sRGB)"]
+  - !<ColorSpace>
+    name: squared
+    to_scene_reference: !<FileTransform> {source}
+"""
+IN_LUTS, PLAIN = "search_path: luts", "{src: grade.cube}"
+
+
+@pytest.mark.parametrize(
+    ("search", "source"),
+    [
+        ("search_path: >-\n  more luts:\n  luts", PLAIN),
+        ("search_path: |  # folders\n  luts", PLAIN),
+        ('search_path: "more luts:\n  luts"', PLAIN),
+        ("'search_path': [\"more luts\",\n  'luts']", PLAIN),
+        ("search_path:\n\n  # here\n  - luts # and\n\n  - more luts", PLAIN),
+        ('"environment":\n  "L": luts  # a folder\nsearch_path: ${L}:more luts', PLAIN),
+        (IN_LUTS, '{"src":"grade.cube","interpolation":"best"}'),
+        (IN_LUTS, '{src : "\\x67rade.cube"}'),
+        (IN_LUTS, "{src: !!str grade.cube}"),
+        (IN_LUTS, "{src: &lut 'grade.cube'}  # src: no.cube"),
+        (IN_LUTS, "\n      src: >-\n        grade.cube\n      interpolation: best"),
+        (IN_LUTS, "\n      interpolation: best\n      src:\n        grade.cube"),
+        ("environment: {N: grade}\n" + IN_LUTS, "\n      src: ${N}.cube\n      cccid: x"),
+    ],
+)
+def test_luts_are_found_where_opencolorio_finds_them(tmp_path: Path, search: str, source: str) -> None:
+    """However a config in YAML (1.2) spells their names and folders."""
+    lut, config = tmp_path / "luts" / "grade.cube", tmp_path / "config.ocio"
+    lut.parent.mkdir()
+    lut.write_text(SQUARED)
+    config.write_text(ONE_LUT.format(search=search, source=source))
+    found = to_scene_linear(image(np.full((2, 3, 3), 0.5)), "squared", str(config))
+    assert np.allclose(found.pixels, 0.25, atol=1e-6)  # float32
+    assert luts_of(str(config)) == [lut]
+
+
+def test_an_archive_of_a_config_and_its_luts(tmp_path: Path) -> None:
+    path = tmp_path / "house.ocioz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.ocio", ONE_LUT.format(search=IN_LUTS, source=PLAIN))
+        archive.writestr("luts/grade.cube", SQUARED)
+    found = to_scene_linear(image(np.full((2, 3, 3), 0.5)), "squared", str(path))
+    assert np.allclose(found.pixels, 0.25, atol=1e-6)  # float32
+    first = config_digest(str(path))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("luts/another.cube", SQUARED)
+    assert config_digest(str(path)) != first
 
 
 @pytest.mark.parametrize(
