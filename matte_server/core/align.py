@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .alignment_features import AlignmentFeatures, Grey, Points, grey_of
+from .alignment_features import AlignmentFeatures, Points, grey_of
 from .direct_alignment import DirectFit, align_directly
 from .exposure import most_frequent_ratio
-from .image import Float32, Image
+from .image import Float32, Grey, Image
 from .motion_fit import FEWEST_POINTS, FINE_THRESHOLD_PX, Matrix, choose_motion, distances_px, hull_part
 from .tracking import PointPairs, track
 from .window import Window, enlarged

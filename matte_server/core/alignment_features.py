@@ -9,11 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .image import Float32, Image
+from .image import Float32, Grey, Image
 from .last_found import LastFound
 
 Points = npt.NDArray[np.float32]
-Grey = npt.NDArray[np.uint8]
 SiftFeatures = tuple[Points, Float32]
 """Places in pixels, n x 2, and what is there, n x 128."""
 _FEATURES = 2000
@@ -91,6 +90,7 @@ def light_of(planes: Sequence[Float32]) -> Float32:
 
 
 def middle_of(light: Float32) -> float:
+    """The median of brightness that is above 0, on a sample of some 512 pixels each way; 1 where nothing is."""
     step = max(1, max(light.shape) // 512)
     sample = light[::step, ::step]
     return float(np.median(sample[sample > 0])) if np.any(sample > 0) else 1.0

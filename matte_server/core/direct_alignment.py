@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from .alignment_features import Points
-from .image import Float32
+from .image import Float32, Mask
 from .motion_fit import Matrix
 from .tone_fit import HOMOGRAPHY, SIMILARITY, TRANSLATION, fitted, lit_alike, moves_of
 from .tone_level import ToneLevel, bounded, reduced_pair, tone_level, warped
@@ -173,10 +172,10 @@ class _Cells:
 
     middles: Points
     correlation: Float32
-    textured: npt.NDArray[np.bool_]
+    textured: Mask
 
 
-def _agreeing(cells: _Cells) -> npt.NDArray[np.bool_]:
+def _agreeing(cells: _Cells) -> Mask:
     return np.asarray(cells.textured & (cells.correlation > _AGREES))
 
 

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from .image import Float32
-
-Grey = npt.NDArray[np.uint8]
+from .image import Float32, Grey
 
 SIDE = 960
 """The longer side, in pixels, that motion is measured at."""

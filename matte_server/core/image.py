@@ -12,6 +12,7 @@ from .window import Window
 
 Float32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Grey = npt.NDArray[np.uint8]
 
 SCENE_LINEAR = "scene-linear Rec.709"
 _LEAST_ALPHA = 1e-6

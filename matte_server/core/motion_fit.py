@@ -67,6 +67,7 @@ def _homography(source: Points, target: Points, coarse: Matrix) -> Matrix:
 
 
 def distances_px(matrix: Matrix, source: Points, target: Points) -> Float32:
+    """How far each of the ``source`` points (n x 2), moved by ``matrix``, lies from its ``target``: n."""
     moved = cv2.perspectiveTransform(source[None].astype(np.float64), matrix)[0]
     return np.asarray(np.linalg.norm(moved - target, axis=1), np.float32)
 

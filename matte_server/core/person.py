@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from .image import Float32
 
@@ -80,7 +81,7 @@ def subject_square(mask: Float32) -> Square | None:
     return Square(x=x, y=y, side=side)
 
 
-def _start(found: np.ndarray[tuple[int, ...], np.dtype[np.intp]], side: int, limit: int) -> int:
+def _start(found: npt.NDArray[np.intp], side: int, limit: int) -> int:
     centred = int(found[0] + found[-1] + 1 - side) // 2
     if side > limit:
         return centred

@@ -16,8 +16,11 @@ from .exposure import match_exposure
 from .image import Image
 from .motion_fit import Matrix
 from .small_copies import SmallCopies, clipped, reduced, same_part
+from .window import enlarged
 
 _ESTIMATION_SIDE = 480
+# What a transform read back must reach, and what no number in it may: its inverse and its pixels are then finite.
+_SMALLEST_DETERMINANT, _LARGEST_NUMBER = 1e-9, 1e15
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,17 +44,11 @@ def with_exposure(alignment: Alignment, plate: Image, clean: Image, copies: Smal
     window = plate.data_window
     scale = min(1.0, _ESTIMATION_SIDE / max(window.width, window.height))
     size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
-    # Array coordinates of the small copies -> the plane of the plate.
-    to_plane = np.array(
-        [
-            [window.width / size[0], 0, window.x + 0.5 * window.width / size[0] - 0.5],
-            [0, window.height / size[1], window.y + 0.5 * window.height / size[1] - 0.5],
-            [0, 0, 1],
-        ]
-    )
-    to_clean = clean.data_window.from_plane() @ np.linalg.inv(alignment.transform) @ to_plane
+    # From the small copies' array coordinates to the plate's, and to the clean plate's.
+    to_plate = enlarged(window.width / size[0], window.height / size[1])
+    to_clean = clean.data_window.from_plane() @ np.linalg.inv(alignment.transform) @ window.to_plane() @ to_plate
     averaged_px = (max(1, round(1 / scale)),) * 2
-    clean_px, to_plate, to_clean = same_part(averaged_px, window.from_plane() @ to_plane, to_clean, size)
+    clean_px, to_plate, to_clean = same_part(averaged_px, to_plate, to_clean, size)
     behind = (copies or SmallCopies(clean)).seen_through(to_clean, size, clean_px)
     found = match_exposure(
         reduced(plate.planes, to_plate, size, averaged_px),
@@ -97,10 +94,6 @@ def from_facts(facts: Mapping[str, object]) -> Alignment:
         offset=(float(offset[0]), float(offset[1]), float(offset[2])),
         warnings=tuple(warnings),
     )
-
-
-_SMALLEST_DETERMINANT = 1e-9
-_LARGEST_NUMBER = 1e15
 
 
 def _number(value: float) -> float | None:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from .image import Float32
+from .image import Float32, Mask
 from .motion_fit import Matrix
 from .tone_level import LEAST_DEVIATION, ToneLevel, warped
 
@@ -87,7 +86,7 @@ def fitted(level: ToneLevel, matrix: Matrix, freedom: int) -> ToneFit | None:
     return ToneFit(matrix=matrix, weights=weights, variance=_inverse(known) * deviation**2)
 
 
-def _inner_products(moves: Sequence[tuple[Float32, Float32]], weights: Float32) -> Matrix:
+def _inner_products(moves: Moves, weights: Float32) -> Matrix:
     """The products of each two changes' movements, across and down, summed over the pixels."""
     flat = [np.stack([move[axis].ravel() for move in moves], 1).astype(np.float64) for axis in (0, 1)]
     return np.asarray(sum((one * weights.reshape(-1, 1)).T @ one for one in flat), np.float64)
@@ -101,9 +100,7 @@ def _inverse(known: Matrix) -> Matrix:
     return np.asarray((ways / values) @ ways.T, np.float64)
 
 
-def _residual(
-    plate: Float32, behind: Float32, seen: npt.NDArray[np.bool_]
-) -> tuple[float, Float32, float, Float32]:
+def _residual(plate: Float32, behind: Float32, seen: Mask) -> tuple[float, Float32, float, Float32]:
     """The clean plate's gain, the plate without the clean plate with gain and offset, its deviation, and each
     pixel's weight."""
     gain, offset = 1.0, float(np.median((plate - behind)[seen]))
@@ -115,7 +112,7 @@ def _residual(
     return gain, residual, *_weighed(residual, seen)
 
 
-def _weighed(residual: Float32, seen: npt.NDArray[np.bool_]) -> tuple[float, Float32]:
+def _weighed(residual: Float32, seen: Mask) -> tuple[float, Float32]:
     deviation = max(1.4826 * float(np.median(np.abs(residual[seen]))), LEAST_DEVIATION)
     near = np.maximum(1 - (residual / np.float32(_OUTLIER * deviation)) ** 2, 0) ** 2
     return deviation, np.where(seen, near, np.float32(0))
@@ -131,7 +128,7 @@ def lit_alike(plate: Float32, behind: Float32, weights: Float32) -> tuple[float,
     return gain, means[0] - gain * means[1]
 
 
-def _inner(seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _inner(seen: Mask) -> Mask:
     """Without its outermost pixels, which have no slope."""
     return np.asarray(cv2.erode(seen.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0)
 
@@ -147,8 +144,8 @@ def _unit(height: int, width: int) -> Matrix:
     return np.array([[1 / half, 0, (1 - width) / 2 / half], [0, 1 / half, (1 - height) / 2 / half], [0, 0, 1]])
 
 
-def moves_of(height: int, width: int, freedom: int) -> list[tuple[Float32, Float32]]:
-    """How far each pixel moves across and down, both h x w in halves of the longer side, by one of each change."""
+def moves_of(height: int, width: int, freedom: int) -> Moves:
+    """The movements of the first ``freedom`` changes in a picture of this size."""
     half = max(height, width) / 2
     down, across = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = (across - (width - 1) / 2) / half, (down - (height - 1) / 2) / half

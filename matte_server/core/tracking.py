@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from .alignment_features import AlignmentFeatures, Grey, Points, corners_of, well_inside
-from .image import Float32
+from .alignment_features import AlignmentFeatures, Points, corners_of, well_inside
+from .image import Float32, Grey, Mask
 from .motion_fit import FEWEST_POINTS, Matrix
 
 PointPairs = tuple[Points, Points]
@@ -54,7 +53,7 @@ def follow_back_and_forth(first: Grey, second: Grey, start: Points) -> PointPair
     return start[alike], end[alike]
 
 
-def _followed(first: Grey, second: Grey, points: Points) -> tuple[Points, npt.NDArray[np.bool_]]:
+def _followed(first: Grey, second: Grey, points: Points) -> tuple[Points, Mask]:
     """The places of the first picture's points in the second, and whether each was found (Lucas-Kanade)."""
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 0.003)
     there, ok, _ = cv2.calcOpticalFlowPyrLK(
@@ -63,7 +62,7 @@ def _followed(first: Grey, second: Grey, points: Points) -> tuple[Points, npt.ND
     return np.asarray(there, np.float32).reshape(-1, 2), np.asarray(ok).ravel() > 0
 
 
-def _alike(first: Grey, second: Grey, here: Points, there: Points) -> npt.NDArray[np.bool_]:
+def _alike(first: Grey, second: Grey, here: Points, there: Points) -> Mask:
     """Whether the surroundings of each pair of points correlate; behind the subject they do not."""
     if not len(here):
         return np.zeros(0, bool)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import cv2
 import numpy as np
 
-from ..core.image import Float32
+from ..core.image import Float32, Mask
 
 _LEAST, _MOST = 4, 0.125
 """The fewest columns or rows that count as repeated, and the largest part of the side. A picture that goes on like
@@ -52,7 +52,7 @@ def _repeats(lines: Float32) -> bool:
     return bool(_same(lines[: _LEAST + 1]).mean(1).min() >= _MOST_PIXELS)
 
 
-def _depth(lines: Float32) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
+def _depth(lines: Float32) -> Float32 | None:
     """How many of the first ``lines`` (N x L x C) repeat the next one, at each of their L places; None where they
     are too few or too many to be a border."""
     most = int(len(lines) * _MOST)
@@ -64,7 +64,7 @@ def _depth(lines: Float32) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] 
     return np.minimum(depth, _SLANT * middle) if _LEAST <= middle <= most else None
 
 
-def _same(lines: Float32) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _same(lines: Float32) -> Mask:
     """For each line but the last, where the next one is the same."""
     along = np.abs(np.diff(lines[0], axis=0)).max(1).mean()
     return np.asarray(np.abs(np.diff(lines, axis=0)).max(2) < _SAME * along)

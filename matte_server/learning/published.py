@@ -17,8 +17,9 @@ from torch import Tensor
 from ..core.person import prepare_mask, subject_square
 from ..models import v1, v2
 from ..models.networks.bgm1 import Bgm1
-from ..models.networks.bgm2 import PATCH, Bgm2
+from ..models.networks.bgm2 import Bgm2
 from ..models.networks.bgm2_bands import Bands, Rows
+from ..models.networks.bgm2_tiles import PATCH
 from ..models.protocols import FrameTensors, MattingModel
 from ..models.srgb import encode_srgb
 from .composites import Batch

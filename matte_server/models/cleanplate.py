@@ -132,7 +132,7 @@ class CleanplateModel:
     spec = SPEC
 
     def __init__(self, net: CleanplateNet, device: torch.device) -> None:
-        self._net = net.to(device).fold()
+        self._net = net.to(device).folded()
         self._device = device
 
     @classmethod

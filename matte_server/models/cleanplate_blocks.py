@@ -12,6 +12,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from ..core.image import Float32
+from .networks.cleanplate_features import CLEAN
 
 BLOCK = 16
 """Cells of a refinement block either way."""
@@ -19,7 +20,7 @@ LOWEST, HIGHEST = 0.01, 0.99
 """A block is refined where its largest alpha is above ``LOWEST`` and its smallest below ``HIGHEST``, ..."""
 DOUBT = 0.12
 """... or where the coarse stage expects an error above this, ..."""
-CLEAN, OTHER, SHARE = 0.4, 0.75, 0.03
+OTHER, SHARE = 0.75, 0.03
 """... or where a ``SHARE`` of its pixels has evidence below ``CLEAN`` (the plate shows the clean plate) and a
 ``SHARE`` above ``OTHER`` (it certainly shows something else): one alpha for all of them contradicts the full
 resolution."""

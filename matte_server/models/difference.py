@@ -31,6 +31,7 @@ from ..pixels.laplacian import consistent_alpha
 from ..pixels.likelihood import estimate_alpha
 from ..pixels.push_pull import spread_colour
 from ..pixels.strips import stripwise
+from ..pixels.symmetric import products
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 
 SPEC = ModelSpec(
@@ -82,12 +83,7 @@ class DifferenceModel:
         trimap = _trimap(frame, measured)
         box = _box(trimap, frame.size)
         if box is None:
-            nothing = torch.zeros_like(frame.coverage)
-            return Prediction(
-                alpha=nothing,
-                foreground=CoarseGrid.of(frame.plate),
-                confidence=CoarseGrid.of(0.25 + 0.75 * frame.coverage),
-            )
+            return Prediction.without_subject(frame)
         check()
         bands = _bands(trimap, frame, box)
         colours = _colours(frame, trimap, box)
@@ -172,7 +168,7 @@ def _in_frame(frame: FrameTensors, solved: _SolvedPart, box: tuple[slice, slice]
     return Prediction(
         alpha=_put(torch.zeros_like(frame.coverage), solved.alpha, box),
         foreground=CoarseGrid.of(_put(frame.plate, solved.foreground, box)),
-        confidence=CoarseGrid.of(trust * (0.25 + 0.75 * frame.coverage)),
+        confidence=CoarseGrid.of(trust * frame.most_confidence),
     )
 
 
@@ -253,15 +249,14 @@ def _colours(frame: FrameTensors, trimap: Trimap, box: tuple[slice, slice]) -> _
     plate = frame.plate
     r, g, b = plate.chunk(3, 1)
     # One product at a time: all nine planes of a 4K frame would take 300 MB of fresh memory.
-    products = (first * second for first, second in ((r, r), (r, g), (r, b), (g, g), (g, b), (b, b)))
-    moments = torch.cat([nnf.interpolate(plane, size=size, mode="area") for plane in chain([plate], products)], 1)
+    pairs = (first * second for first, second in ((r, r), (r, g), (r, b), (g, g), (g, b), (b, b)))
+    moments = torch.cat([nnf.interpolate(plane, size=size, mode="area") for plane in chain([plate], pairs)], 1)
     known = torch.from_numpy(trimap.inner.astype(np.float32))[None, None].to(frame.device)
     weight = box_mean(known, _COLOUR_RADIUS)
     local = box_mean(moments * known, _COLOUR_RADIUS) / weight.clamp(min=1e-6)
     spread = spread_colour(local, (weight > 0.02).to(plate.dtype))
     mean, second = spread[:, :3], spread[:, 3:]
-    r, g, b = mean.chunk(3, 1)
-    covariance = second - torch.cat([r * r, r * g, r * b, g * g, g * b, b * b], 1)
+    covariance = second - products(mean)
     for diagonal in (0, 3, 5):
         covariance[:, diagonal] = covariance[:, diagonal].clamp(min=0.0)
     both = torch.cat([mean, covariance], 1)

@@ -12,6 +12,9 @@ from torch import Tensor
 from ..pixels.alpha_deviation import AlphaDeviation
 from ..pixels.coarse_grid import CoarseGrid
 
+_UNCOVERED = 0.25
+"""The most confidence where the clean plate does not reach."""
+
 
 @dataclass(frozen=True, eq=False)
 class FrameTensors:
@@ -38,6 +41,12 @@ class FrameTensors:
         """Height and width."""
         return int(self.plate.shape[-2]), int(self.plate.shape[-1])
 
+    @property
+    def most_confidence(self) -> Tensor:
+        """The most that a confidence may be, 1 x 1 x H x W: 1, and where the clean plate does not reach, so that
+        nothing says what lies behind, a quarter."""
+        return _UNCOVERED + (1.0 - _UNCOVERED) * self.coverage
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -56,6 +65,15 @@ class Prediction:
     confidence: CoarseGrid
     expected_error: CoarseGrid | None = None
     deviation: AlphaDeviation | None = None
+
+    @classmethod
+    def without_subject(cls, frame: FrameTensors) -> Prediction:
+        """Nothing was found in ``frame``: alpha is 0, and the foreground the plate."""
+        return cls(
+            alpha=torch.zeros_like(frame.coverage),
+            foreground=CoarseGrid.of(frame.plate),
+            confidence=CoarseGrid.of(frame.most_confidence),
+        )
 
 
 @dataclass(frozen=True)

@@ -66,12 +66,7 @@ class V1Model:
         square = subject_square(people[0, 0].cpu().numpy())
         check()
         if square is None:
-            nothing = torch.zeros_like(frame.coverage)
-            return Prediction(
-                alpha=nothing,
-                foreground=CoarseGrid.of(frame.plate),
-                confidence=CoarseGrid.of(0.25 + 0.75 * frame.coverage),
-            )
+            return Prediction.without_subject(frame)
         mask = prepare_mask(_array(cut(people, square)))
         soft = torch.from_numpy(mask)[None, None].to(self._device)
         raw, colour = self._run(2 * cut(plate, square) - 1, 2 * cut(clean, square) - 1, soft, settings)
@@ -110,7 +105,7 @@ def _prediction(frame: FrameTensors, square: Square, alpha: Tensor, raw: Tensor,
     solid = _put(raw, square, frame.size, -1.0) > _ALL_SUBJECT
     foreground = torch.where(solid, frame.plate, decode_srgb(_put(colour, square, frame.size)))
     foreground = torch.where(whole > _NO_SUBJECT, foreground, torch.zeros_like(foreground))
-    confidence = (1.0 - 2.0 * whole * (1.0 - whole)) * (0.25 + 0.75 * frame.coverage)
+    confidence = (1.0 - 2.0 * whole * (1.0 - whole)) * frame.most_confidence
     return Prediction(alpha=whole, foreground=CoarseGrid.of(foreground), confidence=CoarseGrid.of(confidence))
 
 

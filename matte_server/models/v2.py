@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ..pixels.coarse_grid import CoarseGrid
 from .network_table import V2
-from .networks.bgm2 import PATCH, Bgm2, Refinement
+from .networks.bgm2 import Bgm2, Refinement
+from .networks.bgm2_tiles import PATCH
 from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
 from .srgb import decode_srgb, encode_srgb
 from .weights import find_network
@@ -70,7 +71,7 @@ class V2Model:
         return Prediction(
             alpha=out.pha[..., :height, :width].contiguous(),
             foreground=CoarseGrid.of(decode_srgb(out.fgr[..., :height, :width])),
-            confidence=CoarseGrid.of((1.0 - error) * (0.25 + 0.75 * frame.coverage)),
+            confidence=CoarseGrid.of((1.0 - error) * frame.most_confidence),
         )
 
 

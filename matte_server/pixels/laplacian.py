@@ -14,7 +14,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from .box import box_sum
-from .symmetric import Factors
+from .symmetric import Factors, products
 
 _RADIUS = 1
 _WINDOW = (2 * _RADIUS + 1) ** 2
@@ -51,11 +51,6 @@ def _half(picture: Tensor) -> Tensor:
     return nnf.avg_pool2d(nnf.pad(picture, pad, mode="replicate"), 2)
 
 
-def _products(colour: Tensor) -> Tensor:
-    r, g, b = colour.chunk(3, 1)
-    return torch.cat([r * r, r * g, r * b, g * g, g * b, b * b], 1)
-
-
 @dataclass(frozen=True, eq=False)
 class _Laplacian:
     """The plate, its window means, the factors of each window's colour covariance, and each window's size.
@@ -70,7 +65,7 @@ class _Laplacian:
     def of(plate: Tensor) -> _Laplacian:
         count = box_sum(torch.ones_like(plate[:, :1]), _RADIUS)
         mean = box_sum(plate, _RADIUS) / count
-        covariance = box_sum(_products(plate), _RADIUS) / count - _products(mean)
+        covariance = box_sum(products(plate), _RADIUS) / count - products(mean)
         floor = (_NOISE * (mean.abs().amax(1, keepdim=True) + _DARK)).square()
         factors = Factors.of(covariance.chunk(6, 1), floor)
         return _Laplacian(plate=plate, mean=mean, factors=factors, count=count)

@@ -27,8 +27,8 @@ _LOOSER = 2.0
 # Of a covariance relative to the pixel's brightness: float32 loses as much between the mean of squares and the
 # square of the mean. A subject much brighter than the clean plate would have a negative variance.
 _ROUNDING = 1e-6
-# Half of a normal's log-determinant counts: the other half would let a coincidence of colour in the middle of
-# the subject look like certain clean plate, because the clean plate is known so much more exactly.
+# So much of a normal's log-determinant counts: all of it would let a coincidence of colour in the middle of the
+# subject look like certain clean plate, because the clean plate is known so much more exactly.
 _OCCAM = 0.3
 # Solid and empty are more common than anything between.
 _ENDS_LOG, _ENDS_SHARE = 2.0, 0.3

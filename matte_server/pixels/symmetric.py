@@ -14,6 +14,12 @@ import torch
 from torch import Tensor
 
 
+def products(colour: Tensor) -> Tensor:
+    """The products of each two channels, N x 6 x H x W (rr, rg, rb, gg, gb, bb), from N x 3 x H x W."""
+    r, g, b = colour.chunk(3, 1)
+    return torch.cat([r * r, r * g, r * b, g * g, g * b, b * b], 1)
+
+
 @dataclass(frozen=True, eq=False)
 class Factors:
     """``below``: the entries 21, 31, 32 of L. ``pivots``: the diagonal of D. All of one shape."""
@@ -46,6 +52,7 @@ class Factors:
         return r * r / self.pivots[0] + y * y / self.pivots[1] + z * z / self.pivots[2]
 
     def log_determinant(self) -> Tensor:
+        """The logarithm of the determinant."""
         first, second, third = self.pivots
         return first.log() + second.log() + third.log()
 

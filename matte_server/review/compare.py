@@ -19,8 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..core.flow import Grey
-from ..core.image import Float32, Mask
+from ..core.image import Float32, Grey, Mask
 from ..core.window import Window
 
 Labels = npt.NDArray[Any]

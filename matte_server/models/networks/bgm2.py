@@ -22,12 +22,10 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from .bgm2_bands import Bands
-from .bgm2_tiles import Reach, TiledFrame, shrunk, tiles_of
+from .bgm2_tiles import PATCH, Reach, TiledFrame, shrunk, tiles_of
 from .folding import fold
 
 REFINE_MODES = ("sampling", "thresholding", "full")
-PATCH = 4
-"""Pixels of a refined patch either way."""
 _HIDDEN = 32
 _FEATURES = {"mobilenetv2": (320, 32, 24, 16), "resnet50": (2048, 512, 256, 64), "resnet101": (2048, 512, 256, 64)}
 # MobileNetV2's stages after the stem: expansion, channels, blocks, stride. The last but one keeps its size (and the
@@ -142,8 +140,7 @@ class Bgm2(nn.Module):
         )
 
     def folded(self) -> Bgm2:
-        """Itself, for inference only: each batch normalisation becomes part of the convolution before it, and the
-        weights lie channels-last. The keys are no longer the checkpoints' then."""
+        """Itself, for inference only: see :func:`folding.fold`."""
         fold(self)
         return self
 

@@ -13,12 +13,10 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from .bgm2_tiles import PATCH, Reach
+from .bgm2_tiles import PATCH, RESULTS, Reach
 
 _PIXELS = 1 << 22
 """Pixels of the full size refined at once: bounds the memory at about a gibibyte, whatever the frame's size."""
-_RESULTS = 4
-"""The last of the coarse channels: alpha and the foreground's residual."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Bands:
 
     def upsampled(self) -> Tensor:
         """Alpha and foreground (0..1) from the coarse outputs alone: 1 x 4 x H x W."""
-        canvas = nnf.interpolate(self._coarse[:, -_RESULTS:], self._src.shape[-2:], mode="bilinear")
+        canvas = nnf.interpolate(self._coarse[:, -RESULTS:], self._src.shape[-2:], mode="bilinear")
         canvas[:, 1:] += self._src
         return canvas.clamp_(0.0, 1.0)
 

@@ -16,6 +16,9 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 PATCH = 4
+"""Pixels of a refined patch either way."""
+RESULTS = 4
+"""The last of the coarse channels: alpha and the foreground's residual."""
 _SIDES = (1, 2, 4, 8)
 _CHUNK = 1 << 15
 """Half-size pixels computed at once: what they need stays in the processor's cache."""
@@ -104,7 +107,7 @@ class TiledFrame:
         """Alpha and foreground (0..1) from the coarse outputs alone: 1 x 4 x H x W."""
         (height, width), low = self._size, self._coarse.shape[-2]
         canvas = torch.empty((1, 4, height, width), device=self._coarse.device)
-        wide = nnf.interpolate(self._coarse[:, 32:].contiguous(), (low, width), mode="bilinear")
+        wide = nnf.interpolate(self._coarse[:, -RESULTS:].contiguous(), (low, width), mode="bilinear")
         wide = wide[0].transpose(0, 1).flatten(1)
         # Across first, because that is little; then down, as a product of matrices a band of rows at a time, so
         # that each band is finished while the processor's cache holds it.

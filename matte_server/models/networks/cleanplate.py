@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from .cleanplate_features import EVIDENCE, FEATURES, coarse_features, encode, highest_around, joined
 from .cleanplate_layers import Attention, ConvUnit, Residual, Surroundings, exact
 from .cleanplate_refiner import CONTEXT, STATE, DetailRefiner, OctaveRefiner
+from .folding import fold
 
 COARSE_LONG_SIDE = 512
 """Longest side of the coarse stage's input; the frame is halved until it fits."""
@@ -187,13 +188,10 @@ class CleanplateNet(nn.Module):
         answer = self.mirrored_stage(given, first)
         return replace(answer, alpha=answer.alpha.clamp_(0.0, 1.0))
 
-    def fold(self) -> CleanplateNet:
-        """Fold every normalisation and set the memory layout, for inference; returns itself."""
-        self.eval()
-        for module in self.modules():
-            if isinstance(module, ConvUnit):
-                module.fold()
-        return self.to(memory_format=torch.channels_last)
+    def folded(self) -> CleanplateNet:
+        """Itself, for inference only: see :func:`folding.fold`."""
+        fold(self)
+        return self
 
 
 def _features(given: CoarseInput, mirrored: bool) -> Tensor:

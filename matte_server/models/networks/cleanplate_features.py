@@ -12,6 +12,8 @@ from torch import Tensor
 FEATURES = 19
 EVIDENCE = 4
 """Channels of ``coarse_evidence``."""
+CLEAN = 0.4
+"""Evidence below this says that the plate shows the clean plate."""
 _SAMPLES = 32_768
 """The noise of a frame is measured on about this many pixels, spread over it."""
 _NOISE_FLOOR = 0.004
@@ -62,15 +64,14 @@ def coarse_features(plate: Tensor, clean: Tensor, coverage: Tensor, core: Tensor
     outside = (torch.relu(lowest - p) + torch.relu(p - highest)).amax(1, keepdim=True)
     distance = difference.abs().amax(1, keepdim=True)
     noise = _quartile(distance[..., ::4, ::4]) + _NOISE_FLOOR
-    covered = coverage
     return [
         p * 2 - 1,
         c * 2 - 1,
-        difference * 4 * covered,
-        ratio * covered,
-        (outside / (outside + noise)) * covered,
-        (distance / (distance + 3 * noise)) * covered,
-        (outside * 8).clamp(max=4) * covered,
+        difference * 4 * coverage,
+        ratio * coverage,
+        (outside / (outside + noise)) * coverage,
+        (distance / (distance + 3 * noise)) * coverage,
+        (outside * 8).clamp(max=4) * coverage,
         noise.expand_as(distance) * 8,
         coverage,
         core,
@@ -165,7 +166,7 @@ def coarse_evidence(mean: Tensor, equal: Tensor, extremes: Tensor) -> Tensor:
 
 def shows_clean_plate(evidence: Tensor) -> Tensor:
     """1 where a pixel equals the clean plate within the noise, else 0."""
-    return (evidence < 0.4).to(evidence.dtype)
+    return (evidence < CLEAN).to(evidence.dtype)
 
 
 def _extreme(picture: Tensor, of_two: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

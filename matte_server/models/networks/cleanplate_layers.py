@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class ConvUnit(nn.Module):
-    """3 x 3 convolution, batch normalisation (folded away by ``fold``), ReLU."""
+    """3 x 3 convolution, batch normalisation (:func:`folding.fold` folds it away), ReLU."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1, active: bool = True) -> None:
         super().__init__()
@@ -19,13 +19,6 @@ class ConvUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.norm(self.conv(x))
         return torch.relu_(y) if self.active else y
-
-    def fold(self) -> None:
-        """Merge the normalisation into the convolution; for inference only."""
-        if not isinstance(self.norm, nn.BatchNorm2d):
-            return
-        self.conv = nn.utils.fusion.fuse_conv_bn_eval(self.conv, self.norm)
-        self.norm = nn.Identity()
 
 
 class Residual(nn.Module):

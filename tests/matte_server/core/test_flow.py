@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from matte_server.core.flow import SIDE, Grey, motion_between, working_size
+from matte_server.core.flow import SIDE, motion_between, working_size
+from matte_server.core.image import Grey
 from tests.matte_server.pictures import room
 
 HEIGHT, WIDTH = 180, 240
