@@ -1,5 +1,6 @@
-"""The door of the ``cleanplate`` command, and of ``python -m matte_server``. It imports nothing before it can
-answer Ctrl+C, as the imports take a second or more."""
+"""The door of the ``cleanplate`` command, and of ``python -m matte_server``.
+
+It imports nothing before it can answer Ctrl+C, as the imports take a second or more."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""What can go wrong on the server's side, once: errors with a code, and the one table from any exception to the
-report that a client sees.
+"""What can go wrong on the server's side, once: errors with a code.
+
+One table leads from any exception to the report that a client sees.
 
 Whatever the table does not name is a defect of ours: its code is ``internal`` and its traceback belongs in the log,
 not on the artist's screen. Everybody in this package may import this module.

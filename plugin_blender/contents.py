@@ -1,5 +1,6 @@
-"""Digests of the pictures that are sent for a frame, made on a thread of its own: the window must not wait for a
-disk. Does not import bpy."""
+"""Digests of the pictures that are sent for a frame, made on a thread of its own.
+
+The window must not wait for a disk. Does not import bpy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Folders for rendered inputs, in memory where the machine has such a place. What a Blender that was killed left in
-one is removed by the next: pictures would take the machine's memory until it is restarted. Does not import bpy.
+"""Folders for rendered inputs, in memory where the machine has such a place.
+
+What a Blender that was killed left in one is removed by the next: pictures would take the machine's memory until
+it is restarted. Does not import bpy.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Results that are there already: taken where they are of equal pictures, moved aside where not, and deleted. Does
-not import bpy."""
+"""Results that are there already: taken, moved aside, or deleted.
+
+They are taken where they are of equal pictures. Does not import bpy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Nodes of files that another version saved, or will open: settings that this version of the add-on does not know
-are changed, and said; Blender 4.5 may copy their groups, and finds what Blender 5 keeps elsewhere."""
+"""Changes settings of nodes that another version saved, or will open, and that this one does not know.
+
+What was changed is said. Blender 4.5 may copy their groups, and finds what Blender 5 keeps elsewhere."""
 
 from __future__ import annotations
 

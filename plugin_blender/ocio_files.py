@@ -1,5 +1,6 @@
-"""The files that a colour configuration reads: its tables decide what pictures look like, as its text does. Does
-not import bpy."""
+"""The files that a colour configuration reads: what pictures look like depends on them, too.
+
+Does not import bpy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""What a picture's header says that Blender does not follow and the server does: EXIF's orientation, and the
-windows of an EXR. Does not import bpy."""
+"""What a picture's header says that Blender does not follow and the server does.
+
+EXIF's orientation, and the windows of an EXR. Does not import bpy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Results whose files were put there again with other times: theirs again where the bytes are equal. Reads and
-writes files, on any thread, and does not import bpy."""
+"""Takes results back whose files were put there again with other times, where the bytes are equal.
+
+Reads and writes files, on any thread, and does not import bpy."""
 
 from __future__ import annotations
 

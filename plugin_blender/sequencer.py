@@ -1,5 +1,6 @@
-"""The strips that are rendered in place of a scene's compositor, and the compositors of strips, which are modifiers
-of theirs since Blender 5.0."""
+"""The strips that are rendered in place of a scene's compositor, and the compositors of strips.
+
+These are modifiers of theirs since Blender 5.0."""
 
 from __future__ import annotations
 

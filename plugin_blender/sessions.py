@@ -1,5 +1,7 @@
-"""Marks in the folders of results that a Blender plays now: the same file may be open in two of them, and what one
-of them plays must not be deleted by the other's Clear Cache. Does not import bpy."""
+"""Marks in the folders of results that a Blender plays now.
+
+The same file may be open in two of them, and what one of them plays must not be deleted by the other's Clear
+Cache. Does not import bpy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Notices files that change while nobody edits anything, at a cost that does not grow with the shot. Does not
-import bpy."""
+"""Notices files that change while nobody edits anything, at a cost that does not grow with the shot.
+
+Does not import bpy."""
 
 from __future__ import annotations
 

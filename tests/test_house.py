@@ -60,6 +60,17 @@ def test_files_fit_in_the_head() -> None:
     assert {path: length for path, length in lengths.items() if length > LONGEST_FILE} == {}
 
 
+def first_line_is_whole(text: str) -> bool:
+    return not text.startswith('"""') or text.partition("\n")[0].rstrip('"').endswith(".")
+
+
+def test_the_first_line_of_a_module_says_what_it_is_for() -> None:
+    """The map has a reader find a file by ``head -1``: 64 first lines ended in the middle of a sentence."""
+    assert first_line_is_whole('"""Reads it."""\n') and not first_line_is_whole('"""Reads it, and\nwrites it."""\n')
+    texts = {str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8") for path in sources(*PRODUCTION)}
+    assert [path for path, text in texts.items() if not first_line_is_whole(text)] == []
+
+
 def test_functions_are_small() -> None:
     lengths = function_lengths()
     ordered = sorted(lengths.values())

@@ -1,5 +1,6 @@
-"""What Ctrl+C does to a command: at any moment it ends in one line, with exit code 130. SIGTERM and SIGHUP do the
-same, by which farms, service managers and closed terminals end a process.
+"""Ends a command in one line, with exit code 130, at any moment after Ctrl+C.
+
+SIGTERM and SIGHUP do the same, by which farms, service managers and closed terminals end a process.
 
 A command's life has three parts. While it is imported and while the interpreter ends, nothing is at stake, and
 Python code may be interrupted where it passes nothing on: there the process ends at once. In between

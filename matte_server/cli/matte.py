@@ -1,5 +1,4 @@
-"""``cleanplate matte``: makes the mattes of a frame, a shot, a video, a folder of portraits, or of several shots
-that a job file names."""
+"""``cleanplate matte``: makes the mattes of a frame, a shot, a video, portraits, or a job file's shots."""
 
 from __future__ import annotations
 

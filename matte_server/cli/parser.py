@@ -1,5 +1,6 @@
-"""The command line's parser: argparse, with a suggestion where a word is unknown, and help that states the range
-and the default of every flag."""
+"""The command line's parser: argparse, with a suggestion where a word is unknown.
+
+Its help states the range and the default of every flag."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Where a picture was clipped: the level in each channel above which its camera or its file has recorded no
-difference.
+"""Finds the level in each channel above which a picture's camera or file has recorded no difference.
 
 A clipped pixel does not show the light that was there. A gain measured from it is wrong, and multiplied by a gain a
 clipped clean plate differs from a plate that shows the same lamp."""

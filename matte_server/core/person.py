@@ -1,5 +1,4 @@
-"""What V1 does with a mask of the person: preparing it for the network, finding the subject's square, and keeping
-one connected subject."""
+"""V1's mask of the person: prepared for the network, its square, and one connected subject kept."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Completes an alignment with gain and offset, measured where it puts the clean plate; writes alignments as JSON
-values and reads them back."""
+"""Completes an alignment with gain and offset, measured where it puts the clean plate.
+
+Writes alignments as JSON values and reads them back."""
 
 from __future__ import annotations
 

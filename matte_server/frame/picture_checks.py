@@ -1,5 +1,6 @@
-"""Refuses pictures that have no pixels, or values that no computation survives; warns of guides whose place
-is not known."""
+"""Refuses pictures without pixels, or with values that no computation survives.
+
+Warns of guides whose place is not known."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The pipeline of one frame, in order: align, match the exposure, warp everything onto the plate on the device, run
-the model, smooth over the neighbours in time, apply the guides, solve the foreground, refine the edge, download.
+"""The pipeline of one frame, from its pictures to its matte, in order.
+
+It aligns, matches the exposure, warps everything onto the plate on the device, runs the model, smooths over the
+neighbours in time, applies the guides, solves the foreground, refines the edge, downloads.
 
 Smoothing comes right after the model because it works on what the model found in each of three frames. What the
 artist drew on a frame then holds exactly there, and no guide of a neighbour leaks in; foreground and edge controls

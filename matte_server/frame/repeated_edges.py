@@ -1,5 +1,7 @@
-"""Finds the borders of a clean plate that hold no picture: a transform or a stabiliser has repeated the outermost
-pixels there. The plate differs from them everywhere, which a model takes for a subject."""
+"""Finds the borders of a clean plate that hold no picture, but repeat its outermost pixels.
+
+A transform or a stabiliser has made them. The plate differs from them everywhere, which a model takes for a
+subject."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""BMPs (Windows' BITMAPINFOHEADER to BITMAPV5HEADER, OS/2's BITMAPCOREHEADER) that OpenImageIO takes for other
-pictures than they are; what a BMP says of its alpha and its colour."""
+"""What a BMP says of its alpha and its colour, and which ones OpenImageIO takes for other pictures.
+
+The headers are Windows' BITMAPINFOHEADER to BITMAPV5HEADER, and OS/2's BITMAPCOREHEADER."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Says which frames have two fields, and makes whole ones of them with FFmpeg's filter bwdif (Bob Weaver
-deinterlacing)."""
+"""Says which frames have two fields, and makes whole ones of them.
+
+By FFmpeg's filter bwdif (Bob Weaver deinterlacing)."""
 
 from __future__ import annotations
 

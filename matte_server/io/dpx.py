@@ -1,5 +1,6 @@
-"""Puts right what OpenImageIO reads wrong in DPX and Cineon files (SMPTE ST 268-1; Kodak's Cineon image file format
-4.5)."""
+"""Puts right what OpenImageIO reads wrong in DPX and Cineon files.
+
+By SMPTE ST 268-1 and Kodak's Cineon image file format 4.5."""
 
 from __future__ import annotations
 

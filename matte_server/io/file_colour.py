@@ -1,5 +1,6 @@
-"""Which colourspace a file says its colour is in: EXR attributes, ICC profiles, PNG chunks, DPX headers, H.273
-codes.
+"""Which colourspace a file says its colour is in.
+
+By EXR attributes, ICC profiles, PNG chunks, DPX headers, H.273 codes.
 
 docs/FILES.md has a table of formats and tags. A tag that cannot be honoured becomes a warning that names it, and
 the next tag, or the rule for files without tags, decides.

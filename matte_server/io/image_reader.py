@@ -1,5 +1,6 @@
-"""Reads still pictures, from bytes or from a path: EXRs by ``exr_reader.py``, all other formats through
-OpenImageIO.
+"""Reads still pictures, from bytes or from a path.
+
+EXRs by ``exr_reader.py``, all other formats through OpenImageIO.
 
 Sizes are checked in the header before any pixel is decoded. Pictures come upright. Windows, pixel aspect and
 attributes of EXRs are kept exactly.

@@ -1,5 +1,6 @@
-"""Elements of Matroska and WebM files (RFC 9559, RFC 8794): where the file ends, which clusters are damaged, and
-what players leave out of the pictures."""
+"""Elements of Matroska and WebM files: the file's end, damaged clusters, what players leave out.
+
+By RFC 9559 and RFC 8794."""
 
 from __future__ import annotations
 

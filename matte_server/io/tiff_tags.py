@@ -1,5 +1,6 @@
-"""Colour tags of TIFF directories that OpenImageIO does not pass on, and of EXIF, which Pillow reads. It takes no
-big-endian BigTIFF, so the tags of TIFF itself are read here."""
+"""Colour tags of TIFF directories that OpenImageIO does not pass on, and of EXIF, which Pillow reads.
+
+Pillow takes no big-endian BigTIFF, so the tags of TIFF itself are read here."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The fourth byte of pixels in BMP and Targa files, which is alpha only where the header says so; the highest of 16
-bits in Targa's."""
+"""The fourth byte of pixels in BMP and Targa files, alpha only where the header says so.
+
+In Targa's pixels of 16 bits it is the highest bit."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Which pictures of a video may be wrong although they can be decoded: those in a part of the file that is known to
-be damaged, and those that are predicted from a damaged or missing picture."""
+"""Which pictures of a video may be wrong although they can be decoded.
+
+They lie in a part of the file that is known to be damaged, or are predicted from a damaged or missing picture."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Writes videos, complete or not at all. Audio is copied if the new container takes it; otherwise it is encoded as
-AAC."""
+"""Writes videos, complete or not at all.
+
+Audio is copied if the new container takes it; otherwise it is encoded as AAC."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Two files of a run: the learned weights, and the checkpoint from which the run goes on. Both are safetensors:
-tensors and text, nothing that is executed."""
+"""Two files of a run: the learned weights, and the checkpoint from which the run goes on.
+
+Both are safetensors: tensors and text, nothing that is executed."""
 
 from __future__ import annotations
 

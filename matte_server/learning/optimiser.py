@@ -1,5 +1,7 @@
-"""AdamW, by torch's own function for a step. Its class does the same, but imports torch's compiler, which takes
-five seconds of CPU time in every process that learns."""
+"""AdamW, by torch's own function for a step.
+
+Torch's class does the same, but imports torch's compiler, which takes five seconds of CPU time in every process
+that learns."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The published networks, V2 and V1, as they learn a shot: with the losses of their papers, on the user's own
-weights. Their licences go on to the learned file.
+"""The published networks, V2 and V1, as they learn a shot.
+
+With the losses of their papers, on the user's own weights. Their licences go on to the learned file.
 
 Real-Time High-Resolution Background Matting (CVPR 2021), section 3.3; Background Matting (CVPR 2020), section 3.1.
 """

@@ -1,5 +1,4 @@
-"""Downloads weights: only when the user asks for it, only from the named address, and either whole or not at
-all."""
+"""Downloads weights from the named address, whole or not at all, only when the user asks for it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Opens safetensors files, whatever their names: the library maps no file whose name is not UTF-8, as folders of
-older systems have."""
+"""Opens safetensors files, whatever their names.
+
+The library maps no file whose name is not UTF-8, as folders of older systems have."""
 
 from __future__ import annotations
 

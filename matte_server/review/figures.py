@@ -1,5 +1,6 @@
-"""The figures of one frame that a review shows: from the server's diagnostics, and measured on pictures and
-mattes."""
+"""The figures of one frame that a review shows.
+
+They come from the server's diagnostics, and are measured on pictures and mattes."""
 
 from __future__ import annotations
 

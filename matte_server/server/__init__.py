@@ -1,5 +1,4 @@
-"""The matting server: transport (the loop), service (the decisions), dispatcher, admission, spool, worker pool,
-keys.
+"""The matting server: transport, service, dispatcher, admission, spool, worker pool, keys.
 
 May import errors and the worker's messages, settings, machine and loop; shots, farm and cli import it. It never
 imports torch and never decodes a picture: both belong to the worker.

@@ -1,5 +1,7 @@
-"""Pictures that clients send in parts. What has arrived is kept for its client until the rest has, so that a broken
-connection costs a part and not the picture."""
+"""Pictures that clients send in parts.
+
+What has arrived is kept for its client until the rest has, so that a broken connection costs a part and not the
+picture."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""A shot's arguments, once: the flags of ``cleanplate matte`` and ``farm ... shot``, the words of a job file, and
-the command line of a farm's task are all made from :data:`SHOT_ARGUMENTS`.
+"""A shot's arguments, once: flags, the words of a job file, the command line of a farm's task.
+
+The flags are those of ``cleanplate matte`` and ``farm ... shot``. All are made from :data:`SHOT_ARGUMENTS`.
 
 The options of a shot's mattes are another table, :class:`matte_link.options.MatteOptions`.
 """

@@ -1,5 +1,4 @@
-"""Runs a shot through the server: reads ahead, keeps several frames at the server, writes results, and reports each
-frame.
+"""Runs a shot through the server: reads ahead, keeps several frames there, writes, reports each frame.
 
 The rules: a frame is skipped if its result on disk was made from the same inputs, plate solve, options, server
 version and weights (and neighbours, with smoothing in time). A result that was made from something else is replaced

@@ -1,5 +1,6 @@
-"""Builds a shot's clean plate from its own frames: aligns them with a reference frame and lets them vote on every
-pixel."""
+"""Builds a shot's clean plate from its own frames.
+
+They are aligned with a reference frame and vote on every pixel."""
 
 from __future__ import annotations
 

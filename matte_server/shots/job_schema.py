@@ -1,5 +1,6 @@
-"""The JSON Schema of a job file, made from the tables by which :mod:`.job_file` reads it; editors and pipelines
-check files against it."""
+"""The JSON Schema of a job file, against which editors and pipelines check theirs.
+
+It is made from the tables by which :mod:`.job_file` reads it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Which files of a shot are there already and stay: each says what it was made from. One that was made from
-something else is replaced only where the shot says ``overwrite``, also where it appears while its own is made."""
+"""Which files of a shot are there already and stay: each says what it was made from.
+
+One that was made from something else is replaced only where the shot says ``overwrite``, also where it appears
+while its own is made."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The passes of a result as files of their own (``--passes``): alpha, foreground, comp, and the layers that options
-add to the EXR. They are read from the finished result, so a pass that is missing costs no matting."""
+"""The passes of a result as files of their own (``--passes``).
+
+Alpha, foreground, comp, and the layers that options add to the EXR. They are read from the finished result, so a
+pass that is missing costs no matting."""
 
 from __future__ import annotations
 

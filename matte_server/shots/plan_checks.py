@@ -1,5 +1,6 @@
-"""Checks on a shot's plan: inputs exist, outputs can be written, no output overwrites another file, and the server
-has the model."""
+"""Checks on a shot's plan: its inputs, its outputs, and whether the server has the model.
+
+Inputs exist, outputs can be written, and no output overwrites another file."""
 
 from __future__ import annotations
 

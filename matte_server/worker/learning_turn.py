@@ -1,5 +1,4 @@
-"""What a learning worker does between two training steps, and between the parts of one: it computes the frames that
-wait."""
+"""Computes the frames that wait, between a learning worker's steps and between the parts of one."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The contract's cases of staleness: what makes a result stale, what does not, and how results survive undo, saving
-and copying."""
+"""The contract's cases of staleness: what makes a result stale, and what does not.
+
+And how results survive undo, saving and copying."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Graph Scope Variables (Nuke 16 and later): which hold at a place of the graph, and what a text with them says. No
-nuke here.
+"""Which Graph Scope Variables (Nuke 16 and later) hold at a place of the graph.
+
+And what a text with them says. No nuke here.
 
 A text names one as ``%shot`` or ``%{shot}``, and one of a named set as ``%{set.shot}``. The rules are those of
 ``GraphScope::evaluate`` in the NDK (DDImage/GraphScope.h), of the developer guide's page on these variables, and of

@@ -1,5 +1,7 @@
-"""Results that another Nuke or a farm makes again while this one shows them: Nuke keeps what it has read of a file
-until its Read is reloaded, and would show the old matte as up to date. No nuke here.
+"""Results that another Nuke or a farm makes again while this one shows them.
+
+Nuke keeps what it has read of a file until its Read is reloaded, and would show the old matte as up to date. No
+nuke here.
 
 What is compared is the files as they were when the Read was last reloaded, or they were first seen.
 """

@@ -1,5 +1,6 @@
-"""The records in a folder of results: one small JSON file for each frame and view, so that two tasks of a farm
-never write the same file.
+"""The records in a folder of results: one small JSON file for each frame and view.
+
+So two tasks of a farm never write the same file.
 
 A record is written after its EXR. Where only one of the two exists, the frame counts as missing. No nuke here.
 """

@@ -1,5 +1,7 @@
-"""The options on a node's panel. A number or switch that has keys or an expression has a value of its own on each
-frame; every other option has one for all of them."""
+"""The options on a node's panel.
+
+A number or switch that has keys or an expression has a value of its own on each frame; every other option has one
+for all of them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Has Nuke read files again that were overwritten: it keeps what it has read of one until its Read is reloaded, and
-would render an old picture under the new file's key."""
+"""Has Nuke read files again that were overwritten.
+
+It keeps what it has read of one until its Read is reloaded, and would render an old picture under the new file's
+key."""
 
 from __future__ import annotations
 

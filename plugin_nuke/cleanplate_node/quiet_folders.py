@@ -1,5 +1,6 @@
-"""What was read of a folder, kept while the folder is quiet: a share is not asked for a thousand files again and
-again. No nuke here.
+"""What was read of a folder, kept while the folder is quiet.
+
+A share is not asked for a thousand files again and again. No nuke here.
 
 A file that is renamed to its name, as results and their records are, or deleted changes the folder's own time.
 """

@@ -1,5 +1,6 @@
-"""Reads and writes the header of an EXR of one part with scan lines, for the hosts: neither Nuke's Python nor
-Blender's has an EXR library.
+"""Reads and writes the header of an EXR of one part with scan lines, for the hosts.
+
+Neither Nuke's Python nor Blender's has an EXR library.
 
 The layout is that of "OpenEXR File Layout": magic number, version and flags, then a list of (name, type, size,
 value) that ends with an empty name. Windows are (x, y, width, height) in pixels, y down.

@@ -1,5 +1,6 @@
-"""What a :class:`~matte_link.job.MatteJob` reports to its host, in order; the last event is
-:class:`JobFinished`."""
+"""What a :class:`~matte_link.job.MatteJob` reports to its host, in order.
+
+The last event is :class:`JobFinished`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""What a :class:`~matte_link.learn_job.LearnJob` reports to its host, in order. The last event is
-:class:`LearnDone` or :class:`LearnFailed`."""
+"""What a :class:`~matte_link.learn_job.LearnJob` reports to its host, in order.
+
+The last event is :class:`LearnDone` or :class:`LearnFailed`."""
 
 from __future__ import annotations
 

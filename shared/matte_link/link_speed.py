@@ -1,5 +1,6 @@
-"""How large a picture is sent in one piece: by where the server is, and by how fast the link turns out to be. No
-sockets.
+"""How large a picture is sent in one piece.
+
+By where the server is, and by how fast the link turns out to be. No sockets.
 
 A link to this machine may be a tunnel to one that is far away (``ssh -L``), and nothing says so but how long large
 messages take. On such a link a picture in one piece cannot be stopped, and a break costs all of it.

@@ -1,5 +1,6 @@
-"""Files as this machine saw them, and their contents: read once in each state, and never while somebody waits who
-only wants to know what is known.
+"""Files as this machine saw them, and their contents.
+
+Each is read once in each state, and never while somebody waits who only wants to know what is known.
 
 A file that was copied, restored or unlocked has other times and may be the same picture. Its bytes tell.
 """

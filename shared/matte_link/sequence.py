@@ -1,5 +1,6 @@
-"""Frame ranges (``1001-1100x2,1200``), samples of them, and file patterns (``####``, ``@@@@``, ``%04d``, ``$F4``,
-``<f>``)."""
+"""Frame ranges, samples of them, and file patterns.
+
+Ranges as ``1001-1100x2,1200``; patterns as ``####``, ``@@@@``, ``%04d``, ``$F4``, ``<f>``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What our own network sees: its encoding of light, the coarse stage's features, and evidence from full
-resolution."""
+"""What our own network sees: encoded light, the coarse stage's features, evidence of full resolution."""
 
 from __future__ import annotations
 

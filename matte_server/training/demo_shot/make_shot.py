@@ -1,4 +1,5 @@
-"""Makes the packaged demo shot:
+"""Makes the packaged demo shot.
+
 ``python -m matte_server.training.demo_shot.make_shot --renders FOLDER --hdri FOLDER``.
 
 ``FOLDER`` holds ``room.exr`` from ``render_room.py`` and the person of ``render_subject.py``. What a camera does is

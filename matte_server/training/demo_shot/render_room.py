@@ -1,4 +1,5 @@
-"""Renders the demo's room with Blender:
+"""Renders the demo's room with Blender.
+
 ``python -m matte_server.training.demo_shot.render_room OUT.exr`` with the bpy wheel.
 
 A wall of wood and plaster, shelves with books, a lamp and a bright window: sharp texture for the alignment,

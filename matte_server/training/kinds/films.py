@@ -1,5 +1,6 @@
-"""Thin things that light passes through: plastic bags, veils, smoke. Each makes a see-through subject of ``size``
-pixels."""
+"""Thin things that light passes through: plastic bags, veils, smoke.
+
+Each makes a see-through subject of ``size`` pixels."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""A subject that light passes through: the light it adds, the part it stops in each colour, and how far it shifts
-what is behind it.
+"""A subject that light passes through.
+
+It has the light that it adds, the part that it stops in each colour, and how far it shifts what is behind it.
 
 The plate is ``light + (1 - stopped) * behind(x + shift)``. Alpha is the mean of ``stopped`` over the channels: the
 part of a new background that an over will hide. A highlight also stops what is behind it (:func:`closed`), so that

@@ -1,5 +1,6 @@
-"""A picture drawn in solid strokes at four times its size, so that the truth of alpha is the share that they
-cover."""
+"""A picture drawn in solid strokes at four times its size.
+
+So the truth of alpha is the share that they cover."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Which nodes upstream no picture depends on: those behind an input that a Switch never takes or that a node which
-is off does not pass on, and those behind a Write whose render is read, by itself or by the Precomp around it."""
+"""Which nodes upstream no picture depends on.
+
+Those behind an input that a Switch never takes or that a node which is off does not pass on, and those behind a
+Write whose render is read, by itself or by the Precomp around it."""
 
 from __future__ import annotations
 
