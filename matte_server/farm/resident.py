@@ -16,7 +16,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import BinaryIO
 
@@ -128,7 +128,7 @@ def _ready_server(
 ) -> ResidentServer:
     """The server once it is ready, written into ``state``."""
     ready = _await_ready(process, log, on_progress)
-    keys = state.with_suffix(".keys.json")
+    keys = _keys_of(state)
     resident = ResidentServer(
         address=ready.address,
         keys=str(keys),
@@ -181,17 +181,28 @@ def _last_line(log: Path) -> str:
 
 def stop(state: Path) -> ResidentServer | None:
     """Stops the session's server and deletes ``state``; None where there is none. A server that somebody else runs
-    is not stopped."""
+    is not stopped. Raises ``MatteError`` where ``state`` does not say which one it is."""
     resident = read(state)
     if resident is None:
+        if state.exists():
+            raise MatteError(
+                "bad_state",
+                f"The state file {state} cannot be read, or is damaged: it names no server that could be stopped.",
+                f"One that it named ends by itself once it has been idle for {IDLE_S / 60:.0f} minutes.",
+            )
         return None
     process = _process(resident)
     if process:
         _end(process)
-    if resident.pid and resident.keys:
-        _remove(Path(resident.keys))
+    if resident.pid:
+        _remove(_keys_of(state))
     _remove(state)
     return resident
+
+
+def _keys_of(state: Path) -> Path:
+    """Where the keys of a session's own server lie. Not where the state says: what that names is not removed."""
+    return state.with_suffix(".keys.json")
 
 
 def _remove(path: Path) -> None:
@@ -211,13 +222,17 @@ def _end(process: psutil.Process) -> None:
 
 
 def read(state: Path) -> ResidentServer | None:
-    """What the state file says; None where there is no such file, or it is damaged or no file."""
+    """What the state file says; None where there is no such file, or it is damaged or no file. What another version
+    wrote beside is left out."""
     try:
-        resident = ResidentServer(**json.loads(small_text(str(state))))
+        facts = json.loads(small_text(str(state)))
+        known = {each.name: facts[each.name] for each in fields(ResidentServer) if each.name in facts}
+        resident = ResidentServer(**known)
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     texts = (resident.address, resident.keys, resident.token, resident.log)
-    return resident if isinstance(resident.pid, int) and all(isinstance(each, str) for each in texts) else None
+    is_sound = type(resident.pid) is int and resident.pid >= 0 and all(isinstance(each, str) for each in texts)
+    return resident if is_sound else None
 
 
 def _process(resident: ResidentServer) -> psutil.Process | None:

@@ -24,6 +24,7 @@ from matte_link.file_digest import file_digest
 from matte_link.result_key import MAKER, Maker
 
 from matte_server.cli.main import main as cli
+from matte_server.errors import MatteError
 from matte_server.farm import resident
 from matte_server.farm.farm_job import FarmJob, FarmPlan
 from matte_server.farm.openjd import template
@@ -279,10 +280,25 @@ def test_what_is_no_state_file_names_no_server(tmp_path: Path) -> None:
         ("other", '{"port": 1}'),
         ("typed", '{"address": "a", "pid": "1"}'),
         ("deep", "[" * 20_000),
+        ("cut", '{"address": "tcp://127.0.0.1:9", "pid'),
+        ("negative", '{"address": "a", "pid": -1}'),
+        ("truth", '{"address": "a", "pid": true}'),
     ):
         (tmp_path / name).write_text(content, "utf-8")
-    for path in (*tmp_path.iterdir(), tmp_path, tmp_path / "none", Path("/dev/zero")):
+    for path in (*tmp_path.iterdir(), tmp_path, Path("/dev/zero")):
         assert resident.read(path) is None, path
+        # A session that ends is told: the server that it had may hold its GPU for half an hour.
+        with pytest.raises(MatteError, match=r"^The state file .* names no server .* for 30 minutes\.$"):
+            resident.stop(path)
+    assert resident.stop(tmp_path / "none") is None
+
+
+def test_a_state_of_another_version_is_read_and_no_file_that_it_names_is_removed(tmp_path: Path) -> None:
+    state, other = tmp_path / "state.json", tmp_path / "other"
+    other.touch()
+    state.write_text(json.dumps({"address": "tcp://127.0.0.1:9", "pid": 1, "keys": str(other), "since": 3.5}))
+    assert resident.stop(state) == resident.ResidentServer(address="tcp://127.0.0.1:9", pid=1, keys=str(other))
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
 def test_two_that_start_a_server_at_once_get_the_same_one(tmp_path: Path) -> None:
