@@ -172,9 +172,15 @@ class CleanplateNet(nn.Module):
 
     def mirrored_stage(self, given: CoarseInput, first: Tensor) -> Coarse:
         """One pass over the mirrored frame at twice the resolution of ``first``, the alpha of the first look (N x 1
-        x h x w, 0..1), whose solid areas are added to the core matte. Nothing of the result is mirrored."""
+        x h x w, 0..1), whose solid areas are added to the core matte. Nothing of the result is mirrored.
+
+        It is not told of the holdout matte: training has holdouts in empty places only, so that both looks take a
+        subject that one cuts for none far beyond the cut. On 19 held-out stills with a cut across the subject the
+        error within 40 pixels of it is 0.083 where both are told, 0.048 where the first is (0.038 where none is);
+        beside a moved prop 0.034, 0.035 (0.040), before a changed set 0.052, 0.053 (0.064)."""
         solid = F.interpolate(with_solid(torch.zeros_like(first), first), scale_factor=2.0, mode="bilinear")
-        features = _features(replace(given, core=torch.maximum(given.core, solid)), mirrored=True)
+        guided = replace(given, core=torch.maximum(given.core, solid), holdout=torch.zeros_like(given.holdout))
+        features = _features(guided, mirrored=True)
         answer = self._pass(features, given.plate.flip(-1))
         return Coarse(
             alpha=answer.alpha.flip(-1),

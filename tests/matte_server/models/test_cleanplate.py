@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,31 @@ def test_the_second_look_sees_the_frame_mirrored() -> None:
     assert 20 * float((second.alpha - first).abs().mean()) < float((second.alpha - other_way).abs().mean())
     # What the first look is sure of changes what the second finds.
     assert float((solid.alpha - second.alpha).abs().mean()) > 0.005
+
+
+def test_only_the_first_look_is_told_of_a_holdout() -> None:
+    given = frame(160, 256)
+    nothing = torch.zeros_like(given.coverage)
+    free = CoarseInput(
+        plate=given.plate, clean=given.clean_plate, coverage=given.coverage, core=nothing, holdout=nothing
+    )
+    told = replace(free, holdout=torch.ones_like(nothing))
+    net = read_network(PACKAGED)
+    with torch.inference_mode():
+        first = [net.first_look(each).alpha.mean() for each in (free, told)]
+        second = [net.second_look(each, torch.zeros(1, 1, 80, 128)).alpha for each in (free, told)]
+    assert float(first[1]) < 0.2 * float(first[0])
+    assert torch.equal(*second)
+
+
+def test_a_holdout_across_the_subject_leaves_what_lies_beyond(packaged_model: CleanplateModel) -> None:
+    given = frame(480, 640)
+    free = run(packaged_model, given)
+    held_out = torch.zeros_like(given.coverage)
+    held_out[..., 320:] = 1.0
+    held = run(packaged_model, replace(given, holdout=held_out))
+    # Within 12 pixels of the cut: 0.003 measured, 0.028 where the second look is told of it, too.
+    assert float((held - free).abs()[..., 308:320].mean()) < 0.01
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
