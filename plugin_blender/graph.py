@@ -14,6 +14,7 @@ import bpy
 
 from . import jobs
 from .colour import set_result_space
+from .result_files import is_result
 from .rna_facts import absolute_path
 from .versions import IS_FIVE
 
@@ -140,6 +141,14 @@ def show(node: Any, first: Path) -> None:
     if old is not None and old.users == 0 and not (bpy.app.background or jobs.is_busy()):
         # A render in the background, or the viewer's, may still read it; then it goes when the file is saved.
         bpy.data.images.remove(old)
+
+
+def label_stray(tree: Any) -> None:
+    """Says on Image nodes that Ungroup has left of our groups that nothing keeps what they play up to date."""
+    for node in tree.nodes:
+        image = node.image if node.bl_idname == "CompositorNodeImage" and node.label == _RESULTS else None
+        if image is not None and is_result(Path(image.filepath).name):
+            node.label = "Results (not kept up to date)"
 
 
 def _play(group: Any, image: Any) -> None:

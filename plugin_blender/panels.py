@@ -10,6 +10,7 @@ import bpy
 from . import graph, runtime, server_process
 from .matte_link.endpoint import DEFAULT_ADDRESS
 from .matte_link.errors import LinkError
+from .matte_link.messages import Pong
 from .matte_link.options import shown_in
 from .matte_link.sequence import format_frames
 from .offering import CATEGORY
@@ -53,7 +54,7 @@ class CLEANPLATE_PT_matte(MattePanel, bpy.types.Panel):
         _draw_solve(layout, node)
         _draw_state(layout, state)
         column = layout.column()
-        column.use_property_split = True
+        column.use_property_split, column.use_property_decorate = True, False
         column.prop(node.matte, "frames", placeholder=f"{context.scene.frame_start}-{context.scene.frame_end}")
         column.prop(node.matte, "folder")
         if state.left_behind:
@@ -159,7 +160,7 @@ class CLEANPLATE_PT_server(MattePanel, bpy.types.Panel):
         row.operator("cleanplate.test_server", text="Test")
         row.operator("cleanplate.start_server", text="Start")
         row.operator("cleanplate.stop_server", text="Stop")
-        if not shutil.which(server_command()):
+        if not shutil.which(server_command()) and not _answer():
             layout.operator("cleanplate.set_up_server", icon="IMPORT")
             refused = setup_obstacle()
             if refused:
@@ -179,19 +180,29 @@ def _server_state() -> str:
         address = endpoint().address
     except LinkError as error:
         return str(error)
-    pong = runtime.servers.get(address)
-    if pong and address not in runtime.silent_servers:
+    pong = _answer()
+    if pong:
         return tr("{address}: Cleanplate {version}").format(address=address, version=pong.version)
     if address in runtime.silent_servers:
         return tr("{address}: no answer").format(address=address)
     return tr("{address}: not asked yet").format(address=address)
 
 
+def _answer() -> Pong | None:
+    """The last answer of the server in use; None where it was not asked, or answered no more."""
+    try:
+        address = endpoint().address
+    except LinkError:
+        return None
+    return None if address in runtime.silent_servers else runtime.servers.get(address)
+
+
 def _group_panel(group: str) -> type:
     specs = [spec for spec in shown_in("blender") if spec.group == group]
 
     def draw(self: Any, context: Any) -> None:
-        self.layout.use_property_split = True
+        # Nothing is animated, so no place is kept for that.
+        self.layout.use_property_split, self.layout.use_property_decorate = True, False
         for spec in specs:
             self.layout.prop(active_node(context).matte, spec.name)
 

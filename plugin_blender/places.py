@@ -46,12 +46,17 @@ def matte_nodes(tree: Any) -> list[Any]:
 def all_nodes() -> Iterator[tuple[Any, Any]]:
     """Every scene with each of our nodes in its compositor. A tree that scenes share counts once, for the window's
     scene first."""
+    return ((scene, node) for scene, tree in all_trees() for node in matte_nodes(tree))
+
+
+def all_trees() -> Iterator[tuple[Any, Any]]:
+    """Every scene with each tree of its compositor, in the same order."""
     seen: set[int] = set()
     for scene in sorted(bpy.data.scenes, key=lambda each: each != bpy.context.scene):
         for tree in _trees(tree_of(scene)):
             if tree.session_uid not in seen:
                 seen.add(tree.session_uid)
-                yield from ((scene, node) for node in matte_nodes(tree))
+                yield scene, tree
 
 
 def _trees(top: Any) -> Iterator[Any]:

@@ -16,7 +16,7 @@ from . import copies, file_states, graph, jobs, key_frames, runtime, server_proc
 from .colour import spaces_now
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
-from .places import all_nodes, in_strips_alone, ways_to
+from .places import all_nodes, all_trees, in_strips_alone, ways_to
 from .plan import NodeError, SolvePlan
 from .preferences import endpoint
 from .properties import options_of
@@ -301,6 +301,8 @@ def refresh_all(by_timer: bool = False) -> None:
     """Every node of the file; ``by_timer`` as in :func:`refresh`."""
     if _may_change_nodes(by_timer):
         copies.make_unique()
+        for _, tree in all_trees():
+            graph.label_stray(tree)
         for node in in_strips_alone():
             without_scene(node, NodeError("It is in no scene's compositor."))
     for scene, node in all_nodes():

@@ -44,6 +44,7 @@ def solve(place: Path) -> dict[str, Any]:
     found["shared"] = shared(scene, tree, inner)
     copied_groups(scene, tree, inner)
     adding_inside(scene, inner)
+    ungrouped(place, inner)
     unused(inner)
     return found
 
@@ -185,6 +186,21 @@ def adding_inside(scene: Any, inner: Any) -> None:
     from plugin_blender import places
 
     assert places.scene_of(inner.id_data) == scene
+
+
+def ungrouped(place: Path, inner: Any) -> None:
+    """What Ungroup leaves of a node of ours: its Image node, which goes on with what it plays, and says so."""
+    from plugin_blender import graph, planning
+
+    labels = []
+    for image in (graph.image_node(inner).image, bpy.data.images.load(str(place / "clean.exr"))):
+        left = inner.id_data.nodes.new("CompositorNodeImage")
+        left.image, left.label = image, "Results"
+        planning.refresh_all()
+        labels.append(left.label)
+        inner.id_data.nodes.remove(left)
+    assert labels == ["Results (not kept up to date)", "Results"], labels
+    assert graph.image_node(inner).label == "Results"
 
 
 def unused(inner: Any) -> None:
