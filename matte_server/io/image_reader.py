@@ -33,7 +33,7 @@ from .image_file import (
     temporary_picture,
     unreadable,
 )
-from .jpeg import JPEG_MAGIC, first_picture, holds_several, refuse_unsaid_inks
+from .jpeg import JPEG_MAGIC, first_picture, holds_several, is_cut, refuse_unsaid_inks
 from .jpeg2000 import is_multiplied_by_alpha
 from .jpeg_xl import jpeg_xl_head
 from .library_output import libraries_silenced
@@ -44,7 +44,7 @@ from .radiance import holds_xyz, radiance_orientation, radiance_pixel_aspect
 from .refused_stills import BITS, HEAD, PHOTOMETRIC, refuse_file, refuse_layout
 from .still_attributes import attributes_of
 from .still_header import StillHeader
-from .tiff_tags import has_pages_below, orientation_of_exif
+from .tiff_tags import TIFF_MAGIC, has_pages_below, orientation_of_exif
 from .unused_alpha import is_unused_alpha, lacks_its_alpha
 
 _NOT_THE_PICTURE = 1 | 4
@@ -56,7 +56,7 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
 _BEGINNINGS = (
     b"\x89PNG",
     b"\xff\xd8\xff",
-    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *TIFF_MAGIC,
     *DPX_MAGIC,
     *CINEON_MAGIC,
     *(BMP_MAGIC, b"GIF8", b"RIFF", b"8BPS", b"#?"),
@@ -135,6 +135,8 @@ def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[s
         return ended_once(path) if head.startswith(BMP_MAGIC) else fully_stated(path), ()
     data = path.read_bytes()
     refuse_unsaid_inks(data, label)
+    if is_cut(data):
+        raise unreadable(path, label, "it ends before its picture does")
     if (alone := first_picture(data)) is not None:
         return alone, (_GAIN_MAP,)
     return None, (_SEVERAL,) if holds_several(data) else ()

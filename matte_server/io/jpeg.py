@@ -1,4 +1,4 @@
-"""The segments of a JPEG (ITU-T T.81, annex B): whether it has a gain map, and what its inks mean.
+"""The segments of a JPEG (ITU-T T.81, annex B): whether it is whole, has a gain map, and what its inks mean.
 
 A gain map makes an HDR picture of an SDR one (ISO 21496-1; Android's Ultra HDR). OpenImageIO applies it and still
 names the colour of the picture without it, so its decoder gets that picture alone.
@@ -24,6 +24,14 @@ _OF_GAIN_MAPS = {_APP1: b"hdrgm:Version", _APP2: b"urn:iso:std:iso:ts:21496:-1\0
 _INKS = 4
 _MP_ENTRIES, _SMALL_COPY = 0xB002, 1
 """The tag that lists a file's pictures, 16 bytes each; the class of those that are small copies of another."""
+
+
+def is_cut(data: bytes) -> bool:
+    """Whether a JPEG, ``data``, lacks its end. Of a progressive one OpenImageIO would show the scans that are
+    there, which are coarse."""
+    if data.endswith(b"\xff\xd9"):
+        return False  # and nothing behind it, to look for which takes a while
+    return all(marker != _END for marker, _, _ in _segments(data, past_scans=True))
 
 
 def first_picture(data: bytes) -> bytes | None:

@@ -18,6 +18,7 @@ from .jpeg2000 import JPEG_2000_MAGIC, refuse_other_numbers
 from .jpeg_xl import JPEG_XL_MAGIC, jpeg_xl_head
 from .orientation import FIRST_TURNED
 from .png_chunks import PNG_SIGNATURE, damaged_chunk, png_is_cut
+from .tiff_tags import TIFF_MAGIC, lacks_jpeg_data
 
 HEAD = 66
 """Bytes at a file's begin by which it is known."""
@@ -55,6 +56,8 @@ def refuse_file(path: Path, head: bytes, label: str) -> None:
         raise unreadable(path, label, "its end was never written")
     if head.startswith(CINEON_MAGIC) and cineon_is_cut(path):
         raise unreadable(path, label, "it is shorter than its header says")
+    if head.startswith(TIFF_MAGIC) and lacks_jpeg_data(path):
+        raise unreadable(path, label, "it is shorter than its tags say")
 
 
 def refuse_layout(spec: oiio.ImageSpec, file_format: str, label: str) -> None:

@@ -1,4 +1,4 @@
-"""Colour tags of TIFF directories that OpenImageIO does not pass on, and of EXIF, which Pillow reads.
+"""Tags of TIFF directories that OpenImageIO does not pass on, and of EXIF, which Pillow reads.
 
 Pillow takes no big-endian BigTIFF, so the tags of TIFF itself are read here."""
 
@@ -12,9 +12,14 @@ from typing import BinaryIO
 
 from PIL import Image as PillowImage
 
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""First bytes, of both orders, of TIFF and BigTIFF."""
 _TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES, _PAGES_BELOW = 301, 318, 319, 330
 TRANSFER_FUNCTION, WHITE_POINT, PRIMARIES = "TransferFunction", "WhitePoint", "PrimaryChromaticities"
 _COLOUR_TAGS = {_TRANSFER_FUNCTION: TRANSFER_FUNCTION, _WHITE_POINT: WHITE_POINT, _PRIMARIES: PRIMARIES}
+_COMPRESSION, _JPEG = 259, 7
+_STRIPS, _TILES = (273, 279), (324, 325)
+"""Where strips and tiles begin, and their bytes."""
 _INTEROPERABILITY, _ORIENTATION = 0xA005, 274
 _EXIF_MARK, _FIRST_SEGMENTS = b"Exif\0\0", 1 << 17
 """What EXIF begins with, and the bytes of a JPEG in which it lies, for a segment has at most 65,535."""
@@ -25,7 +30,7 @@ _BIG_TIFF = 43
 _MOST_ENTRIES = 65535
 # Types of TIFF's fields that hold numbers -> the layout of one; a rational is two whole numbers.
 _RATIONAL = 5
-_LAYOUTS = {3: "H", 4: "I", _RATIONAL: "II", 11: "f", 12: "d"}
+_LAYOUTS = {3: "H", 4: "I", _RATIONAL: "II", 11: "f", 12: "d", 16: "Q"}
 
 
 def chromaticities_of(path: Path) -> tuple[float, ...]:
@@ -50,6 +55,20 @@ def has_pages_below(path: Path) -> bool:
     """Whether a TIFF's first page has others below it (SubIFDs)."""
     with contextlib.suppress(*_NOT_READ), path.open("rb") as file:
         return _PAGES_BELOW in _fields(file)
+    return False
+
+
+def lacks_jpeg_data(path: Path) -> bool:
+    """Whether a TIFF is shorter than the JPEG data that its first directory names: their decoder fills up what is
+    missing."""
+    with contextlib.suppress(*_NOT_READ), path.open("rb") as file:
+        fields, size = _fields(file), path.stat().st_size
+        if _COMPRESSION not in fields or fields[_COMPRESSION].numbers(file, 1) != (_JPEG,):
+            return False
+        for places, sizes in (_STRIPS, _TILES):
+            if places in fields and sizes in fields:
+                begins, counts = (fields[tag].numbers(file, fields[tag].count) for tag in (places, sizes))
+                return any(begin + count > size for begin, count in zip(begins, counts, strict=True))
     return False
 
 

@@ -69,6 +69,27 @@ def test_where_the_first_picture_ends(tmp_path: Path, mark: bytes, progressive: 
     assert first_picture(marked[:-2]) == marked[:-2]  # without its end
 
 
+@pytest.mark.parametrize("behind", [b"", bytes(600), b"a trailer of a camera"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_cut_is_refused(tmp_path: Path, progressive: bool, behind: bytes) -> None:
+    """Of a progressive one the scans that were left came as a picture, coarse, up to its last byte but two."""
+    path = tmp_path / "a.jpg"
+    code = np.random.default_rng(2).random((*SIZE, 3))
+    files.pillow(path, code, quality=90, subsampling=2, progressive=progressive)
+    small = path.read_bytes()
+    files.pillow(path, code, quality=90, progressive=progressive, restart_marker_blocks=3)
+    data = path.read_bytes()
+    # A small copy in its EXIF has an end of its own.
+    data = data[:2] + segment(0xE1, b"Exif\0\0" + small) + data[2:]
+    path.write_bytes(data + behind)
+    assert exr.read_image(path).pixels.shape == (*SIZE, 3)
+    for left in (len(small) + 300, len(data) // 2 + 1000, len(data) - 40, len(data) - 4, len(data) - 2):
+        path.write_bytes(data[:left] + behind[:20])
+        with pytest.raises(MatteError) as refused:
+            exr.read_image(path)
+        assert refused.value.code == "unreadable"
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_pictures_behind_the_first_are_named_unless_they_are_small_copies(tmp_path: Path, order: str) -> None:
     """Pillow writes two of no stated class; the kinds below are those of CIPA DC-007: copies, stereo, angles."""

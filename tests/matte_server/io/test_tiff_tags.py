@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image as PillowImage
 
+from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.io.tiff_tags import chromaticities_of, stated_colour_tags
 
@@ -74,3 +78,30 @@ def test_a_white_point_that_is_divided_by_nothing_is_ignored(tmp_path: Path) -> 
     assert chromaticities_of(path) == ()
     (warning,) = exr.read_image(path).colour_warnings
     assert warning == "The tag PrimaryChromaticities names impossible primaries and was ignored."
+
+
+def grey_of_jpeg(coded: bytes, is_big: bool, is_tiled: bool) -> bytes:
+    """A TIFF of 32 x 32 pixels, whose directory stands before its only strip or tile."""
+    sizes = {322: 32, 323: 32, 324: 0, 325: len(coded)} if is_tiled else {273: 0, 278: 32, 279: len(coded)}
+    tags = {256: 32, 257: 32, 258: 8, 259: 7, 262: 1, 277: 1, **sizes}
+    kind, whole = (16, "Q") if is_big else (4, "I")
+    head = b"II+\0\x08\0\0\0" + struct.pack("<Q", 16) if is_big else b"II*\0" + struct.pack("<I", 8)
+    count = struct.pack("<Q" if is_big else "<H", len(tags))
+    begin = len(head + count) + len(tags) * struct.calcsize(f"<HH2{whole}") + 8
+    tags[324 if is_tiled else 273] = begin
+    entries = (struct.pack(f"<HH2{whole}", tag, kind, 1, value) for tag, value in sorted(tags.items()))
+    return (head + count + b"".join(entries)).ljust(begin, b"\0") + coded
+
+
+@pytest.mark.parametrize("is_tiled", [False, True])
+@pytest.mark.parametrize("is_big", [False, True])
+def test_jpeg_data_that_are_cut_are_refused(tmp_path: Path, is_big: bool, is_tiled: bool) -> None:
+    """Where the directory stands before them, the rest of the picture came grey."""
+    path, coded = tmp_path / "a.tif", io.BytesIO()
+    PillowImage.fromarray(np.full((32, 32), 200, np.uint8)).save(coded, "JPEG")
+    data = grey_of_jpeg(coded.getvalue(), is_big, is_tiled)
+    path.write_bytes(data)
+    assert np.allclose(exr.read_image(path).pixels, 200 / 255, atol=1 / 255)  # JPEG's rounding
+    path.write_bytes(data[:-4])
+    with pytest.raises(MatteError, match="it is shorter than its tags say"):
+        exr.read_image(path)
