@@ -1,17 +1,20 @@
-"""Colour spaces, by what they mean: a studio's OpenColorIO configuration gives them other names.
+"""Colour spaces of what goes to the server and comes back, by what they mean.
 
-Blender shows a configuration's names and nothing of their meaning. So the working space is measured, and the other
-spaces are known by the names and aliases of Blender's own configuration and of ACES.
+A studio's OpenColorIO configuration gives them other names. Blender shows a configuration's names and nothing of
+their meaning. So the working space is measured, and the other spaces are known by the names and aliases of
+Blender's own configuration and of ACES.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import bpy
 from mathutils import Color
 
-from .spaces import Spaces
+from .matte_link.options import MatteOptions
+from .sources import FileSource, Source
 
 # The names that configurations use for one space: Blender 4.5 and 5.x, ACES 1.x and 2.x, common aliases.
 _NAMES = {
@@ -60,13 +63,9 @@ def working_space() -> str:
     for word, value in _PRIMARIES.items():
         if abs(red - value) < _TOLERANCE:
             return word
-    raise UnknownWorkingSpace("The working space of this OCIO configuration is not Rec.709, Rec.2020 or ACEScg.")
-
-
-def spaces_now() -> Spaces:
-    """The spaces of this session's colour configuration; raises ``UnknownWorkingSpace``."""
-    rendered = working_space()
-    return Spaces(rendered=rendered, results="linear" if _linear_name() else rendered)
+    raise UnknownWorkingSpace(
+        "The working space of this OCIO configuration is not Rec.709, Rec.2020 or ACEScg. Use one whose is."
+    )
 
 
 def set_result_space(settings: Any) -> None:
@@ -81,3 +80,24 @@ def set_result_space(settings: Any) -> None:
 def _linear_name() -> str:
     offered = cast(Any, bpy.types.ColorManagedInputColorspaceSettings).bl_rna.properties["name"].enum_items
     return next((name for name in _NAMES["linear"] if name in offered), "")
+
+
+def settled(options: MatteOptions, plate: Source, clean_plate: Source) -> MatteOptions:
+    """The panel's options with those that Blender's side of the wire fixes. Raises ``UnknownWorkingSpace``.
+
+    The Image node names the colourspace of an image, which is passed to the server; results are what the compositor
+    works in; and the edge's colour is multiplied in the node.
+    """
+    rendered = working_space()
+    return replace(
+        options,
+        colourspace=_space(plate, rendered),
+        clean_colourspace=_space(clean_plate, rendered),
+        output_colourspace="linear" if _linear_name() else rendered,
+        premultiplied=False,
+        layer_confidence=True,
+    )
+
+
+def _space(source: Source, rendered: str) -> str:
+    return source.colourspace if isinstance(source, FileSource) else rendered

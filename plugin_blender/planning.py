@@ -13,7 +13,7 @@ from typing import Any
 import bpy
 
 from . import copies, file_states, graph, jobs, key_frames, runtime, server_process, sessions
-from .colour import spaces_now
+from .colour import settled
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
 from .places import all_nodes, all_trees, in_strips_alone, ways_to
@@ -22,7 +22,6 @@ from .preferences import endpoint
 from .properties import options_of
 from .put_again import Background
 from .results_folder import lacking_place, node_folder
-from .spaces import settled
 from .upstream import sources_of
 from .watch import has_changed
 
@@ -39,12 +38,13 @@ def plan_of(scene: Any, node: Any) -> SolvePlan:
         options = options_of(settings)
         ways = ways_to(scene, node.id_data)
         plate, clean = sources_of(node, scene, ways)
+        options = settled(options, plate, clean)
     except (ValueError, NodeError) as error:
         return replace(basic, problem=_sentence(str(error)))
     plan = replace(
         basic,
         frames=frames,
-        options=settled(options, plate, clean, spaces_now()),
+        options=options,
         plate=plate,
         clean_plate=clean,
         problem=lacking_place(settings),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .conftest import Blender, every_version, read
+from .conftest import Blender, every_version, newest_version, read
 
 pytestmark = pytest.mark.timeout(900)
 # Part of the OpenColorIO library: the configuration that ACES publishes for computer graphics.
@@ -40,6 +40,18 @@ def test_other_working_spaces(blender: Blender, shot: Path, space: str) -> None:
     if blender.version.name == "bpy45":
         pytest.skip("the working space of 4.5 is that of its configuration")
     check(blender, shot, space)
+
+
+@newest_version
+def test_a_working_space_that_no_server_knows_is_said(blender: Blender, shot: Path) -> None:
+    (own,) = blender.version.folder.glob("lib/*/site-packages/bpy/*/datafiles/colormanagement/config.ocio")
+    (shot / "luts").symlink_to(own.parent / "luts")
+    words = own.read_text(encoding="utf-8")
+    assert "scene_linear: Linear Rec.709" in words
+    other = words.replace("scene_linear: Linear Rec.709", "scene_linear: Linear DCI-P3 D65")
+    (shot / "config.ocio").write_text(other, encoding="utf-8")
+    facts = blender.case("colours", shot, "unknown", OCIO=str(shot / "config.ocio")).facts
+    assert facts["said"].startswith("The working space of this OCIO configuration is not Rec.709")
 
 
 def test_any_error_ends_a_background_render_before_a_frame_is_written(blender: Blender, shot: Path) -> None:

@@ -17,6 +17,8 @@ def case(folder: str, space: str = "") -> dict[str, Any]:
     from plugin_blender import planning
 
     place = Path(folder)
+    if space == "unknown":
+        return unknown(place)
     if space:
         bpy.ops.wm.set_working_color_space(working_space=space)
     scene, tree, node = stage.shot_node(place, 1)
@@ -46,6 +48,17 @@ def case(folder: str, space: str = "") -> dict[str, Any]:
     stage.main_output(tree, node.outputs["Foreground"])
     bpy.ops.render.render(animation=True)
     return {"kinds": kinds, "direct": direct, "rendered": rendered, "out": str(place / "out" / "main_0001.exr")}
+
+
+def unknown(place: Path) -> dict[str, Any]:
+    """A working space that the server does not know: the node says so, for plain files too."""
+    from plugin_blender import planning
+
+    scene, _, node = stage.shot_node(place, 1)
+    assert node.label == "Cleanplate Matte (not ready)"
+    said = stage.error_of(bpy.ops.cleanplate.solve_range)
+    assert planning.plan_of(scene, node).problem == said
+    return {"said": said}
 
 
 stage.run(case)
