@@ -12,7 +12,11 @@ from matte_link.options import MatteOptions
 
 REPORT_HEAD = {"format": "cleanplate report", "version": 1}
 """What a report in JSON begins with; the version changes where a program that reads it could fail."""
-ALL_FRAMES_FAIL = frozenset(("missing_weights", "bad_weights", "unknown_model", "bad_ocio_config", "mixed_sizes"))
+_NOT_ON_SERVER = ("path_refused", "missing_file", "not_a_file")
+"""Of weights or a config that the options name: a shot's pictures travel, and are never named by path."""
+ALL_FRAMES_FAIL = frozenset(
+    ("missing_weights", "bad_weights", "unknown_model", "bad_ocio_config", "mixed_sizes", *_NOT_ON_SERVER)
+)
 """Codes of failures that lie in the order, not in the server: what its options name, as the server finds at the
 first frame, and plates of several sizes for one video."""
 MEASURING = "measuring alignment"

@@ -28,6 +28,10 @@ from .named_files import NamedFiles
 
 _CLEAN_PLATES_CACHED = 4
 _BUILT_IN_CONFIGS = "ocio://"
+_OF_OPTIONS = (
+    "A server opens weights and OCIO configs on its own machine, in a folder of its --root; of the client's "
+    "machine only safetensors files are sent along."
+)
 # Errors that a later try would meet again. Others, such as a lack of file descriptors, are raised unchanged.
 _PERMANENT = (IsADirectoryError, NotADirectoryError, PermissionError)
 
@@ -173,11 +177,18 @@ class FrameReader:
         if config and not config.startswith(_BUILT_IN_CONFIGS):
             named.append(config)
         for path in named:
-            # Only to see that it is a regular file: the libraries open it by its name.
-            with self._files.opened(path):
-                pass
+            self._check_named_by_option(path)
         if request.output:
             self._check_output(request)
+
+    def _check_named_by_option(self, path: str) -> None:
+        """Sees that it is a regular file that may be read: the libraries open it by its name."""
+        try:
+            with self._files.opened(path):
+                pass
+        except MatteError as error:
+            # Not the hint for pictures.
+            raise MatteError(error.code, error.message, _OF_OPTIONS) from None
 
     def _check_output(self, request: Matte) -> None:
         target = self._files.check_output(request.output)

@@ -20,6 +20,7 @@ from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.arguments import SHOT_ARGUMENTS
 from tests.matte_server.shots.conftest import ShotFiles, plate_of, save, wall
+from tests.small_disk import files_of_at_most
 
 
 @pytest.mark.parametrize(
@@ -140,10 +141,36 @@ def test_one_cause_that_stops_every_frame_is_told_once(
     make_shot: Callable[..., ShotFiles], server: LocalServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shot = make_shot(3)
-    words = shot.command("-q", "--weights", "/nowhere/own.pth", "--server", server.endpoint.address)
-    assert cli.main(words) == console.FRAMES_FAILED
+    with files_of_at_most(1000):
+        assert cli.main(shot.command("-q", "--server", server.endpoint.address)) == console.FRAMES_FAILED
     end = capsys.readouterr().err.splitlines()[-1]
-    assert end.startswith("  frame 1001 and 2 others (") and "own.pth" in end
+    assert end.startswith("  frame 1001 and 2 others (cannot_write): ") and "File too large" in end
+
+
+@pytest.mark.parametrize("option", ["--weights", "--ocio-config"])
+def test_files_of_options_that_a_named_server_may_not_open_end_the_run_at_the_first_frame(
+    option: str,
+    make_shot: Callable[..., ShotFiles],
+    server: LocalServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every frame failed, with the advice to send the picture itself."""
+    shot, named = make_shot(3), tmp_path / "of_this_machine"
+    named.write_text(_SMALLEST_CONFIG)
+    words = shot.command("-q", "--model", "difference", option, str(named), "--server", server.endpoint.address)
+    assert cli.main(words) == console.BAD_INPUT
+    [said] = [line for line in capsys.readouterr().err.splitlines() if "of_this_machine" in line]
+    assert said.startswith("error (path_refused): ") and said.endswith("only safetensors files are sent along.")
+
+
+_SMALLEST_CONFIG = """ocio_profile_version: 2
+roles: {default: lin_rec709, scene_linear: lin_rec709}
+file_rules: [!<Rule> {name: Default, colorspace: default}]
+displays: {s: [!<View> {name: v, colorspace: lin_rec709}]}
+colorspaces:
+  - !<ColorSpace> {name: lin_rec709}
+"""
 
 
 def test_one_shot_of_a_job_with_an_unknown_model_stops_all_before_the_first(
