@@ -18,6 +18,11 @@ from .refinement import predict
 
 _Slices = tuple[EllipsisType, slice, slice]
 
+# How far beyond the region the model sees: a part of its longer side, and a number of pixels at least. On 20 stills
+# of 432 x 576 with the region's border through the subject, the error in the region is 1.27 times that of the whole
+# frame without it and 1.05 to 1.10 with it; with the border around the subject, 1.04 and 1.01.
+_AROUND, _LEAST_AROUND = 0.125, 48
+
 
 def predict_region(
     model: MattingModel,
@@ -27,9 +32,10 @@ def predict_region(
     settings: ModelSettings,
     check: CancelCheck,
 ) -> Prediction:
-    """The model's prediction for the whole frame, run inside ``region`` ("x y width height" in plane coordinates;
-    empty: everywhere). Outside it alpha is 0, the foreground is the plate, and the confidence is 1. ``window`` is
-    the plate's data window. Raises ``MatteError("bad_option", ...)`` where the two do not overlap."""
+    """The model's prediction for the whole frame, run on ``region`` and what lies close around it. Outside the
+    region alpha is 0, the foreground is the plate, and the confidence is 1. ``region``: "x y width height" in plane
+    coordinates; empty: everywhere. ``window``: the plate's data window. Raises ``MatteError("bad_option", ...)``
+    where the two do not overlap."""
     wanted = parse_region(region)
     if wanted is None:
         return predict(model, frame, settings, check)
@@ -40,22 +46,32 @@ def predict_region(
             f"The region {region} lies outside the plate's data window {window}.",
             "Give it in the plate's own pixels, y down.",
         )
-    place = (..., *inside.within(window))
-    return _in_frame(frame, place, predict(model, _crop(frame, place), settings, check))
+    seen = _with_surroundings(inside).intersect(window)
+    found = predict(model, _crop(frame, (..., *seen.within(window))), settings, check)
+    return _in_frame(frame, (..., *inside.within(window)), (..., *inside.within(seen)), found)
 
 
-def _in_frame(frame: FrameTensors, place: _Slices, found: Prediction) -> Prediction:
-    """What was predicted at ``place`` in a frame that is surely empty elsewhere."""
+def _with_surroundings(inside: Window) -> Window:
+    more = max(_LEAST_AROUND, round(_AROUND * max(inside.width, inside.height)))
+    return Window(inside.x - more, inside.y - more, inside.width + 2 * more, inside.height + 2 * more)
+
+
+def _in_frame(frame: FrameTensors, place: _Slices, part: _Slices, found: Prediction) -> Prediction:
+    """``part`` of what was predicted, at ``place`` in a frame that is surely empty elsewhere."""
+
+    def put(surroundings: Tensor, pixels: Tensor) -> Tensor:
+        return _paste(surroundings, place, pixels[part])
+
     foreground = None
     if found.foreground is not None:
-        foreground = CoarseGrid.of(_paste(frame.plate, place, found.foreground.whole()))
+        foreground = CoarseGrid.of(put(frame.plate, found.foreground.whole()))
     deviation = None
     if found.deviation is not None:
-        deviation = AlphaDeviation.of(_paste(torch.zeros_like(frame.coverage), place, found.deviation.whole()))
+        deviation = AlphaDeviation.of(put(torch.zeros_like(frame.coverage), found.deviation.whole()))
     return Prediction(
-        alpha=_paste(torch.zeros_like(frame.coverage), place, found.alpha),
+        alpha=put(torch.zeros_like(frame.coverage), found.alpha),
         foreground=foreground,
-        confidence=CoarseGrid.of(_paste(torch.ones_like(frame.coverage), place, found.confidence.whole())),
+        confidence=CoarseGrid.of(put(torch.ones_like(frame.coverage), found.confidence.whole())),
         deviation=deviation,
     )
 
