@@ -7,10 +7,14 @@ import gc
 import os
 import random
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from matte_server.server.local_server import LocalServer
 
 # Read when torch is first imported. Threads that wait for each other by spinning take the cores from the servers
 # and Blenders that the tests start. On pictures as small as most here, two threads take a quarter more CPU time
@@ -70,6 +74,16 @@ def learning_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("learning")
     os.environ["CLEANPLATE_LEARNING"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[LocalServer]:
+    """The one real server for all tests that neither end it nor ask for flags of its own. Folders whose server has
+    such flags have a fixture of this name themselves."""
+    from matte_server.server.local_server import LocalServer  # the host suites' own environments need no more of it
+
+    with LocalServer(["--device", "cpu"]) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

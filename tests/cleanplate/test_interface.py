@@ -23,9 +23,9 @@ from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
 from matte_server.shots.reports import ResultStatus
 from tests.matte_server import picture_files as files
-from tests.matte_server.shots.conftest import ShotFiles, disc, make_shot, plate_of, save, server, wall
+from tests.matte_server.shots.conftest import ShotFiles, disc, make_shot, plate_of, save, wall
 
-__all__ = ["make_shot", "server"]
+__all__ = ["make_shot"]
 NOWHERE = "tcp://127.0.0.1:9"
 
 

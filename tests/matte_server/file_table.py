@@ -53,11 +53,6 @@ def kinds() -> dict[str, list[FileCase]]:
     return {maker.__name__: list(maker()) for maker in makers}
 
 
-def decoded_8(code: Array) -> Array:
-    """Light of the codes as 8 bits hold them: then only float rounding is left."""
-    return formulas.srgb_decoded(files.whole(code) / 255)
-
-
 def oriented() -> Iterator[FileCase]:
     for suffix in (".jpg", ".tif", ".png", ".webp"):
         for orientation in range(1, 9):

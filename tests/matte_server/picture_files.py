@@ -405,6 +405,12 @@ def exr(
         inject(path, attributes)
 
 
+def exr_planes(path: Path) -> tuple[dict[str, Any], dict[str, Float32]]:
+    """Header and channels of an EXR as the OpenEXR module sees them."""
+    file = OpenEXR.File(str(path), separate_channels=True)
+    return file.header(), {name: np.asarray(c.pixels, np.float32) for name, c in file.channels().items()}
+
+
 def exr_parts(path: Path, *named: tuple[str, Mapping[str, Any]], **header: Any) -> None:
     described = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}
     OpenEXR.File(
@@ -452,7 +458,3 @@ def inject(path: Path, attributes: Mapping[str, tuple[str, bytes]]) -> None:
         + struct.pack(f"<{count}Q", *table)
         + data[at + 1 + 8 * count :]
     )
-
-
-def as_float32(values: Array) -> Float32:
-    return np.asarray(values, np.float32)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,12 +69,6 @@ class Blender:
         )
         assert done.returncode == code, f"ended with {done.returncode}, not {code}:\n{done.stdout[-6000:]}"
         return Outcome(code=done.returncode, output=done.stdout)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[LocalServer]:
-    with LocalServer(["--device", "cpu"]) as running:
-        yield running
 
 
 def _package(version: Version) -> str:

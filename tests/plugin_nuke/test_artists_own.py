@@ -23,11 +23,6 @@ from nuke._state import State
 from tests.plugin_nuke.pressing import press, until
 
 
-def steps_back(window: State, count: int) -> None:
-    for _ in range(count):
-        host.undo()
-
-
 def test_undo_takes_back_what_the_artist_did_and_nothing_else(bench: ContractBench, window: State) -> None:
     node, grade = bench.node(bench.shot(range(1, 4)), 1, 3), host.create("Grade")
     before = len(window.undo)

@@ -67,13 +67,6 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> FarmShot:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[LocalServer]:
-    """The one server for tests that need no session's own."""
-    with LocalServer(["--device", "cpu"]) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def truth(shot: FarmShot, server: LocalServer) -> dict[str, str]:
     """The mattes as one plain run makes them."""
     found = plain_run(shot, server, "truth")

@@ -21,6 +21,7 @@ from matte_server.models.protocols import CancelCheck, FrameTensors, MattingMode
 from matte_server.models.registry import load_model
 from matte_server.pixels.alpha_deviation import AlphaDeviation
 from tests.matte_server.pictures import image, room, soft_disc
+from tests.matte_server.tensors import tensor
 
 BAND = (0.02, 0.98)
 FLAT = {"black": (0.0, 0.0, 0.0), "white": (1.0, 1.0, 1.0), "green": (0.0, 0.8, 0.1)}
@@ -86,14 +87,14 @@ class FixedModel:
 
 def mattes(shot: Take, model: MattingModel, given: Float32 | None = None) -> tuple[Float32, Foregrounds]:
     """Alpha (the model's, or ``given``) and the three foregrounds."""
-    plate, clean = _tensor(shot.plate), _tensor(shot.clean)
+    plate, clean = tensor(shot.plate), tensor(shot.clean)
     predicted = model.predict(
         FrameTensors(plate=plate, clean_plate=clean, coverage=torch.ones_like(plate[:, :1])),
         ModelSettings(),
         lambda: None,
     )
     assert predicted.foreground is not None
-    alpha = predicted.alpha if given is None else _tensor(given)
+    alpha = predicted.alpha if given is None else tensor(given)
     sure = None if given is None else AlphaDeviation.of(torch.zeros_like(alpha))
     used = FixedModel(
         Prediction(alpha=alpha, foreground=predicted.foreground, confidence=predicted.confidence, deviation=sure)
@@ -105,10 +106,6 @@ def mattes(shot: Take, model: MattingModel, given: Float32 | None = None) -> tup
     found = pipeline.solve(pair, Guides(), options, check=lambda: None, progress=lambda *stage: None)
     own = predicted.foreground.whole()[0].permute(1, 2, 0).numpy()
     return found.alpha.pixels, {"ours": found.foreground.pixels, "plate": shot.plate, "network": own}
-
-
-def _tensor(pixels: Float32) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
 
 
 def default_network() -> MattingModel:

@@ -19,6 +19,7 @@ from matte_server.core.image import Float32, Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.io import exr, exr_header, exr_planes
+from tests.matte_server import picture_files
 from tests.matte_server.pictures import room
 
 DATA, DISPLAY = Window(-7, 12, 50, 34), Window(0, 0, 64, 48)
@@ -36,12 +37,6 @@ def picture(channels: tuple[str, ...] = ("R", "G", "B", "A"), seed: int = 1) -> 
     alpha = np.linspace(0, 1, DATA.width, dtype=np.float32)[None, :, None].repeat(DATA.height, 0)
     stack = np.concatenate([pixels, alpha], -1)[..., : len(channels)]
     return Image(np.ascontiguousarray(stack), channels, DATA, DISPLAY, pixel_aspect=2.0)
-
-
-def independent(path: Path) -> tuple[dict[str, Any], dict[str, Float32]]:
-    """Header and channels as the OpenEXR module sees them."""
-    file = OpenEXR.File(str(path), separate_channels=True)
-    return file.header(), {name: np.asarray(c.pixels, np.float32) for name, c in file.channels().items()}
 
 
 def written_by_openexr(path: Path, channels: dict[str, Any], **header: Any) -> None:
@@ -63,7 +58,7 @@ def windows(data: Window, display: Window) -> dict[str, Any]:
 def test_every_compression_keeps_pixels_and_windows(tmp_path: Path, compression: str, bit_depth: str) -> None:
     image, path = picture(), tmp_path / "a.exr"
     exr.write_image(path, image, exr.ExrFormat(bit_depth=bit_depth, compression=compression))
-    header, channels = independent(path)
+    header, channels = picture_files.exr_planes(path)
     assert compression.split("htj2k")[-1].upper().replace("NONE", "NO") in str(header["compression"])
     assert [tuple(v) for v in header["dataWindow"]] == [(-7, 12), (42, 45)]
     assert [tuple(v) for v in header["displayWindow"]] == [(0, 0), (63, 47)]
@@ -201,7 +196,7 @@ def test_tiled_and_mip_mapped(tmp_path: Path, mips: bool) -> None:
         out.close()
     found = exr.read_image(path)
     assert found.pixels.shape == source.pixels.shape
-    _, channels = independent(path) if not mips else ({}, {})
+    _, channels = picture_files.exr_planes(path) if not mips else ({}, {})
     for index, name in enumerate("RGB"):
         expected = source.pixels[..., index]
         assert np.allclose(found.pixels[..., index], expected, rtol=HALF, atol=1e-7)
@@ -375,7 +370,7 @@ def test_what_a_camera_writes_comes_back_byte_by_byte(tmp_path: Path, bit_depth:
     for name, kind, value in CAMERA:
         assert after[name] == exr_header.RawAttribute(type=kind, data=value), name
     # The OpenEXR module reads it, and its pixels lie where they were.
-    _, channels = independent(result)
+    _, channels = picture_files.exr_planes(result)
     assert np.abs(channels["R"] - plane).max() < HALF
     assert np.array_equal(exr.read_image(result).pixels, exr.read_image(source).pixels)
 

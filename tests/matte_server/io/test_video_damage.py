@@ -21,7 +21,6 @@ from matte_server.io.video_damage import KnownDamage
 from tests.matte_server.video_files import numbered
 
 COUNT = 9
-Damage = Callable[[bytes], bytes | None]
 CODECS = {
     "h264.mp4": ("libx264", "yuv420p", {"bf": "2", "g": "6", "preset": "ultrafast"}),
     "hevc.mkv": ("libx265", "yuv420p", {"x265-params": "log-level=none:keyint=6", "preset": "ultrafast"}),

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from matte_server.learning.composites import Composer, subject_over, tensors
 from matte_server.learning.examples import LONGEST_SIDE, LearningExample, example_of
 from matte_server.models.protocols import FrameTensors
 from tests.matte_server.pictures import composed
+from tests.matte_server.tensors import tensor
 
 CPU = torch.device("cpu")
 HALF = 2e-3
 """Half floats keep eleven bits: 0.0005 of the value, here up to 1.5; twice that for a product of two."""
-
-
-def tensor(pixels: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1)))[None].float()
 
 
 def made(

@@ -8,18 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from matte_server.core.image import Float32
 from matte_server.pixels.box import box_max, box_mean, box_sum
 from matte_server.pixels.difference import difference, even_noise
 from matte_server.pixels.laplacian import consistent_alpha
 from matte_server.pixels.likelihood import estimate_alpha
 from matte_server.pixels.symmetric import Factors
 from tests.matte_server.pictures import composed, room
-
-
-def tensor(pixels: Float32) -> Tensor:
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+from tests.matte_server.tensors import tensor
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.05])

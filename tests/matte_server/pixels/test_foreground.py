@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from matte_server.core.image import Float32
 from matte_server.pixels.alpha_deviation import AlphaDeviation
 from matte_server.pixels.coarse_grid import CoarseGrid, cell_means, upsampled
 from matte_server.pixels.foreground import (
@@ -20,11 +19,7 @@ from matte_server.pixels.foreground import (
 from matte_server.pixels.push_pull import spread_colour
 from matte_server.pixels.recomposition import recomposition, recomposition_error
 from tests.matte_server.pictures import composed
-
-
-def tensor(pixels: Float32) -> Tensor:
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+from tests.matte_server.tensors import tensor
 
 
 def where_alpha_is_sure(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from matte_server.pixels.shadow import shadow
+from tests.matte_server.tensors import tensor
 
 SIZE = (270, 480)
 Pixels = np.ndarray
@@ -36,10 +37,6 @@ def cast(softness: float, depth: float = 0.55) -> Pixels:
     cv2.ellipse(flat, (310, 225), (110, 22), -8, 0, 360, 1.0, -1, cv2.LINE_AA)
     mask = cv2.GaussianBlur(flat, (0, 0), softness)[..., None]
     return np.asarray(1.0 - mask * np.array([depth, depth + 0.05, depth + 0.1]), np.float32)
-
-
-def tensor(picture: Pixels) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32))[None]
 
 
 def grey() -> Tensor:

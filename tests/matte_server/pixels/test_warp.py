@@ -11,6 +11,7 @@ from torch import Tensor
 from matte_server.core.image import Float32
 from matte_server.pixels.warp import warp
 from tests.matte_server.pictures import Array, homography_within, room
+from tests.matte_server.tensors import tensor
 
 SIZE = (90, 140)
 
@@ -18,10 +19,6 @@ SIZE = (90, 140)
 @pytest.fixture(scope="module")
 def picture() -> Float32:
     return room(*SIZE, seed=4)
-
-
-def tensor(pixels: Float32) -> Tensor:
-    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]
 
 
 def pixels(result: Tensor) -> Float32:

@@ -1,4 +1,4 @@
-"""One real server for the whole folder, and small pictures whose truth is known."""
+"""One real server for the whole folder, services without one, and small pictures whose truth is known."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
@@ -19,6 +20,8 @@ from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.io import exr
 from matte_server.server.local_server import LocalServer
+
+from .service_bench import LIMITS, ServiceBench
 
 SIZE = (96, 128)
 
@@ -115,15 +118,16 @@ def pictures() -> Pictures:
 
 
 @pytest.fixture(scope="session")
-def roots(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The folder that the shared server may touch."""
-    return str(tmp_path_factory.mktemp("root"))
+def server(rooted_server: LocalServer) -> LocalServer:
+    return rooted_server
 
 
-@pytest.fixture(scope="session")
-def server(roots: str) -> Iterator[LocalServer]:
-    with LocalServer(["--root", roots, "--device", "cpu"]) as running:
-        yield running
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[ServiceBench]:
+    """A service whose workers are made up."""
+    made = ServiceBench(tmp_path, LIMITS)
+    yield made
+    made.spool.close()
 
 
 @pytest.fixture

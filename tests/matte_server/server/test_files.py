@@ -59,12 +59,6 @@ def save(path: Path, pixels: Float32, metadata: dict[str, object] | None = None)
     return path
 
 
-def result(path: Path) -> tuple[dict[str, Any], dict[str, Float32]]:
-    """Header and channels, by the OpenEXR module."""
-    file = OpenEXR.File(str(path), separate_channels=True)
-    return file.header(), {name: np.asarray(c.pixels, np.float32) for name, c in file.channels().items()}
-
-
 # -- what a camera wrote
 
 # Attributes of how a file is stored; a result is stored in its own way.
@@ -93,7 +87,7 @@ def test_metadata_before_and_after(cleanplate: Command, tmp_path: Path) -> None:
         if name not in STORAGE:
             assert after[name] == attribute, name
     assert set(after) - set(before) - set(STORAGE) == OURS
-    _, channels = result(output)
+    _, channels = picture_files.exr_planes(output)
     assert sorted(channels) == ["A", "B", "G", "R"] and channels["A"].shape == (HEIGHT, WIDTH)
 
 
@@ -130,7 +124,7 @@ def test_a_result_is_tagged_with_the_primaries_of_its_colour(
     assert (
         cleanplate(tmp_path / "plate.exr", "--clean", tmp_path / "clean.exr", "-o", output, *more, *arguments) == 0
     )
-    header, channels = result(output)
+    header, channels = picture_files.exr_planes(output)
     assert header.get("chromaticities") == (None if primaries is None else pytest.approx(primaries, abs=1e-6))
     assert header.get("colorInteropID") == ("lin_ap1_scene" if primaries == AP1 else None)
     if primaries is not None and arguments[:1] != ("--colourspace",):
@@ -140,7 +134,7 @@ def test_a_result_is_tagged_with_the_primaries_of_its_colour(
         found = [float(channels[name][HEIGHT // 2, WIDTH // 2]) for name in "RGB"]
         assert found == pytest.approx(red, rel=3e-3, abs=1e-3)
     # A comp is scene-linear Rec.709, whatever the matte is in.
-    assert result(comp)[0]["chromaticities"] == pytest.approx(REC709, abs=1e-6)
+    assert picture_files.exr_planes(comp)[0]["chromaticities"] == pytest.approx(REC709, abs=1e-6)
 
 
 # -- layers and eyes
@@ -178,7 +172,7 @@ def test_both_eyes_each_with_its_clean_plate(cleanplate: Command, tmp_path: Path
         output = tmp_path / f"{eye}.exr"
         arguments = (tmp_path / "plate.exr", "--clean", tmp_path / "clean.exr", "-o", output, "--layer-clean")
         assert cleanplate(*arguments, *eyes, "--view", eye) == 0
-        _, found = result(output)
+        _, found = picture_files.exr_planes(output)
         # Another eye's wall or disc would be off by a tenth of the frame; the soft rim is 3 px of 150.
         assert np.abs(found["A"] - discs[eye]).mean() < 0.01
         # The clean plate is this eye's, to half's 11 bits.
@@ -255,7 +249,7 @@ def test_a_trimap_is_obeyed_and_its_grey_is_solved(cleanplate: Command, tmp_path
     output = tmp_path / "matte.exr"
     arguments = (plate, "--clean", clean, "-o", output, "--trimap", tmp_path / f"trimap{suffix}")
     assert cleanplate(*arguments) == 0
-    found = result(output)[1]["A"]
+    found = picture_files.exr_planes(output)[1]["A"]
     assert found[:, :63].max() == 0.0  # one pixel of the smaller trimap's edge is between the two
     assert found[9:19, 101:119].min() == 1.0
     unknown = np.s_[30:, 68:]
@@ -268,7 +262,7 @@ def test_a_trimap_is_obeyed_and_its_grey_is_solved(cleanplate: Command, tmp_path
     )
     assert cleanplate(*arguments) == 1
     assert cleanplate(*arguments, "--overwrite") == 0
-    assert result(output)[1]["A"][:, 65:].max() == 0.0
+    assert picture_files.exr_planes(output)[1]["A"][:, 65:].max() == 0.0
 
 
 def test_a_trimap_beside_a_core_is_refused(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +34,6 @@ from matte_server.worker.messages import FramePrepared, LearningEnded, LearningJ
 from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of, matte
 
 WEIGHTS = b"learnt weights"
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ServiceBench]:
-    made = ServiceBench(tmp_path, LIMITS)
-    yield made
-    made.spool.close()
 
 
 def learn(name: str, plate: bytes = b"plate", **changes: object) -> Learn:

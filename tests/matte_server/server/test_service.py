@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,13 +32,6 @@ from matte_server.worker.messages import (
 from tests.small_disk import files_of_at_most, python_beside_a_small_disk
 
 from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of, matte
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ServiceBench]:
-    made = ServiceBench(tmp_path, LIMITS)
-    yield made
-    made.spool.close()
 
 
 def test_a_frame_from_request_to_reply(bench: ServiceBench) -> None:

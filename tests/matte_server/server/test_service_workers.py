@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from matte_link.messages import (
@@ -23,14 +21,7 @@ from matte_server.worker.messages import (
     SolveFailed,
 )
 
-from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of, matte
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ServiceBench]:
-    made = ServiceBench(tmp_path, LIMITS)
-    yield made
-    made.spool.close()
+from .service_bench import ANNA, BEN, ServiceBench, code_of, matte
 
 
 def test_the_next_frame_starts_while_one_is_written(bench: ServiceBench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,13 +25,6 @@ from .service_bench import ANNA, BEN, LIMITS, ServiceBench, code_of
 
 DATA = bytes(range(256))
 DIGEST = digest_of(DATA)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[ServiceBench]:
-    made = ServiceBench(tmp_path, LIMITS)
-    yield made
-    made.spool.close()
 
 
 def part(offset: int, end: int, data: bytes = DATA) -> StorePart:

@@ -1,8 +1,8 @@
-"""One real server for the folder, and small shots whose truth is known: a disc that walks past a textured wall."""
+"""Small shots whose truth is known: a disc that walks past a textured wall."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from matte_server.cli import main as cli
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.io import exr
@@ -112,7 +113,7 @@ def make_shot(tmp_path: Path) -> Callable[..., ShotFiles]:
     return make
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[LocalServer]:
-    with LocalServer(["--device", "cpu"]) as running:
-        yield running
+@pytest.fixture
+def cleanplate(server: LocalServer) -> Callable[..., int]:
+    """Runs the command against the tests' server and returns the exit code."""
+    return lambda *words: cli.main([*words, "--server", server.endpoint.address])

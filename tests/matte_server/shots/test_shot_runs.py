@@ -41,12 +41,6 @@ from .conftest import FAST, ShotFiles, disc, drifting, moved, plate_of, save, wa
 MakeShot = Callable[..., ShotFiles]
 
 
-@pytest.fixture
-def cleanplate(server: LocalServer) -> Callable[..., int]:
-    """Runs the command against the folder's server and returns the exit code."""
-    return lambda *words: cli.main([*words, "--server", server.endpoint.address])
-
-
 def alpha_error(path: Path, number: int) -> float:
     image = exr.read_image(path)
     return float(np.abs(image.pixels[..., 3:] - disc(number)).mean())

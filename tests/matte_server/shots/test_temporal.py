@@ -31,12 +31,6 @@ MakeShot = Callable[..., ShotFiles]
 SMOOTH = ("--temporal", "1")
 
 
-@pytest.fixture
-def cleanplate(server: LocalServer) -> Callable[..., int]:
-    """Runs the command against the folder's server and returns the exit code."""
-    return lambda *words: cli.main([*words, "--server", server.endpoint.address])
-
-
 @pytest.fixture(scope="module")
 def two_processes() -> Iterator[LocalServer]:
     """Another server, with two matting processes."""

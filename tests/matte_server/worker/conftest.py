@@ -1,5 +1,5 @@
 """The small pictures of the server's tests."""
 
-from tests.matte_server.server.conftest import client, pictures, request_for, roots, server
+from tests.matte_server.server.conftest import client, pictures, request_for, server
 
-__all__ = ["client", "pictures", "request_for", "roots", "server"]
+__all__ = ["client", "pictures", "request_for", "server"]
