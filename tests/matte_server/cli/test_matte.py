@@ -478,7 +478,7 @@ def test_the_shadow_is_a_layer_of_the_result(make_shot: Callable[..., ShotFiles]
     lit[70:, 100:] *= 0.6
     for number in range(2):
         save(shot.folder / f"plate.{1001 + number}.exr", plate_of(lit, number))
-    words = shot.command("--layer-shadow", "--align", "none", "--server", server.endpoint.address)
+    words = shot.command("--model", "cleanplate", "--layer-shadow", "--align", "none", "--server", server.endpoint.address)
     holdout = np.zeros((120, 160, 3), np.float32)
     holdout[:, 90:] = 1.0
     assert cli.main([*words, "--holdout", str(save(shot.folder / "holdout.exr", holdout))]) == console.OK
