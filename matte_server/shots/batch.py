@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
 
 from matte_link.client import MatteClient
@@ -33,12 +34,13 @@ from .inputs import ShotInputs
 from .kept_files import make_unless_kept, may_keep, other_maker
 from .leftovers import Leftovers
 from .movie_size import MovieSize
+from .output_folders import OutputFolders
 from .outputs import comp_stamp, pass_stamp, write_comp, write_matte, write_movies, write_pass
 from .plan_checks import check_model
 from .plate_solve import PlateSolve
 from .reports import ALL_FRAMES_FAIL, MEASURING, FrameReport, ResultStatus, ShotReport
 from .requests import PreparedFrame, ShotRequests
-from .shot import Shot, ShotFrame, shot_outputs
+from .shot import Shot, ShotFrame, frame_outputs, shot_outputs
 
 # The most frames that are read and wait to be sent; that are at the server; that wait to be written.
 FRAMES_AHEAD, FRAMES_AT_SERVER, FRAMES_BEHIND = 3, 8, 3
@@ -67,8 +69,7 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
         solve = PlateSolve(shot, pictures, server.version, on_sample)
         order = FramePartition(shot.frames, _process_count(client) if shot.options.temporal else 1)
         run = _ShotRun(shot, client, server, listener, pictures=pictures, solve=solve, order=order, samples=samples)
-        kept = [] if shot.solve_file is None else [shot.solve_file]
-        leftovers = Leftovers([*shot_outputs(shot.frames, shot.movies), *kept])
+        leftovers = Leftovers(_written_files(shot))
         try:
             run.run()
         except (LinkError, _AllFramesFail) as error:
@@ -77,6 +78,12 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
             return run.report_with_movies()
         finally:
             leftovers.remove()
+
+
+def _written_files(shot: Shot) -> list[Path]:
+    """Every file that a run writes."""
+    kept = [] if shot.solve_file is None else [shot.solve_file]
+    return [*shot_outputs(shot.frames, shot.movies), *kept]
 
 
 def ready_server(client: MatteClient) -> Pong:
@@ -129,6 +136,7 @@ class _ShotRun:
         self._samples = samples
         self._requests = ShotRequests(shot, server, pictures, solve)
         self._movie_size = MovieSize(shot.movies)
+        self._folders = OutputFolders(_written_files(shot))
         self._reports: dict[int, FrameReport] = {}
         self._preparing: deque[Future[PreparedFrame | FrameReport]] = deque()
         self._at_server: dict[str, _SentFrame] = {}
@@ -197,8 +205,10 @@ class _ShotRun:
 
     def _save_solve(self) -> None:
         try:
+            if self._shot.solve_file is not None:
+                self._folders.check(self._shot.solve_file)
             self._solve.save()
-        except OSError:
+        except (MatteError, OSError):
             # Where the output folder cannot be written to, the frames' own reports say so.
             return
 
@@ -266,6 +276,8 @@ class _ShotRun:
         if isinstance(answer, Failure):
             return _failed(frame, answer.code, f"{answer.message} {answer.hint}".rstrip())
         try:
+            for path in frame_outputs(frame):
+                self._folders.make_for(path)
             write = partial(write_matte, frame, answer.data, sent.prepared.stamp, self._pictures)
             make_unless_kept(frame.output, sent.prepared.stamp, self._shot.overwrite, write, self._requests.maker)
             warnings = self._write_others(sent.prepared, answer.diagnostics)

@@ -607,3 +607,28 @@ def test_results_say_that_they_are_not_premultiplied(make_shot: MakeShot, cleanp
     assert cleanplate(*words, "--model", "difference") == 0
     assert exr.read_image(second).premultiplied
     assert exr.read_stamp(second) != exr.read_stamp(path)
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_of_results_that_is_renamed_in_the_middle_is_not_made_again(
+    is_there: bool, make_shot: MakeShot, server: LocalServer
+) -> None:
+    """The rest lay in a second folder under the first one's name; where its disk was unmounted, below the mount
+    point on the machine's own disk."""
+    shot = make_shot(4)
+    planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="difference"))
+    folder = planned.frames[0].output.parent
+    if is_there:
+        folder.mkdir(parents=True)
+    away = folder.with_name("away")
+
+    def move_after_the_first(event: object) -> None:
+        if isinstance(event, FrameReport) and not away.exists():
+            folder.rename(away)
+
+    with MatteClient(server.endpoint) as client:
+        report = run_shot(planned, client, move_after_the_first)
+    assert not folder.exists()
+    assert 1 <= len(list(away.glob("*.exr"))) == 4 - len(report.failed) < 4
+    assert {frame.code for frame in report.failed} == {"cannot_write"}
+    assert all(f"the folder {folder} was there and is gone." in frame.message for frame in report.failed)
