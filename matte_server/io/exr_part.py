@@ -76,11 +76,6 @@ class ExrPart:
         return self.text("type").startswith("deep")
 
     @property
-    def is_scanline(self) -> bool:
-        """Whether the part is stored in scan lines, not in tiles."""
-        return "tiles" not in self.attributes
-
-    @property
     def compression(self) -> int:
         """How its chunks are compressed, by OpenEXR's number; -1 where the header does not say."""
         (number,) = self.numbers("compression", "compression", "<B") or (-1,)

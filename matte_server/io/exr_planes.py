@@ -72,16 +72,13 @@ def use_threads(count: int) -> None:
     OpenEXR.set_global_thread_count(count)
 
 
-def read(path: Path, names: Sequence[str], data: Window) -> Float32 | None:
+def read(path: Path, names: Sequence[str], data: Window) -> Float32:
     """Full-size channels of a single-part EXR with data window ``data``: height x width x channels, float32, planar
-    in memory. A name may occur several times. Check the header's sizes first. None if the module cannot read them;
-    OpenImageIO then says why."""
-    try:
-        with contextlib.closing(OpenEXR.InputFile(str(path))) as file:
-            return _rows(file, names, data)
-    except (OSError, RuntimeError, ValueError, TypeError, ArithmeticError):
-        # The module raises any of these, depending on what is damaged.
-        return None
+    in memory. A name may occur several times. Of a picture in several sizes, the largest. Check the header's sizes
+    first. Raises ``OSError``, ``RuntimeError``, ``ValueError``, ``TypeError`` or ``ArithmeticError``, depending on
+    what is damaged."""
+    with contextlib.closing(OpenEXR.InputFile(str(path))) as file:
+        return _rows(file, names, data)
 
 
 def _rows(file: OpenEXR.InputFile, names: Sequence[str], data: Window) -> Float32:
@@ -111,13 +108,11 @@ class StoredChannel:
     down: int
 
 
-def read_stored(path: Path, part: int, names: Sequence[str]) -> list[StoredChannel]:
-    """Channels of one part as they are stored, subsampled ones too, which OpenImageIO refuses. A name may occur
-    several times. The module decodes every part of the file: see ``exr_single_part.py``. Raises ``RuntimeError`` or
-    ``ValueError`` if it is damaged."""
+def read_stored(path: Path, names: Sequence[str]) -> list[StoredChannel]:
+    """Channels of a single-part EXR as they are stored, subsampled ones too. A name may occur several times. Raises
+    ``RuntimeError`` or ``ValueError`` if it is damaged."""
     with output_silenced():
-        parts = OpenEXR.File(str(path), separate_channels=True).parts
-    channels = parts[part].channels if part < len(parts) else {}
+        channels = OpenEXR.File(str(path), separate_channels=True).channels()
     if missing := set(names).difference(channels):
         raise ValueError(f"its channel {min(missing)} is damaged")
     return [

@@ -1,23 +1,19 @@
-"""Reads EXRs: the header here, byte by byte, and the pixels through OpenEXR's or OpenImageIO's module."""
+"""Reads EXRs: the header here, byte by byte, and the pixels through OpenEXR's module."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import numpy as np
-import OpenImageIO as oiio
 
 from ..core.image import Float32, Image
 from ..errors import MatteError
 from . import exr_planes
 from .exr_channels import ChosenChannels, choose_channels
 from .exr_header import UNPREMULTIPLIED, inherited, read_parts, without_attributes
-from .exr_part import PIXEL_ASPECT, UINT, ExrPart, part_of
+from .exr_part import PIXEL_ASPECT, ExrPart, part_of
 from .exr_single_part import single_part
 from .file_colour import exr_colour
-from .half import to_float
 from .image_file import ReadLimits, check_size, temporary_picture, unreadable
 from .library_output import output_silenced
 from .luma_chroma import to_colour
@@ -101,89 +97,26 @@ def _pixels(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChan
 def _decoded(path: Path, label: str, parts: Sequence[ExrPart], chosen: ChosenChannels) -> Float32:
     part = parts[chosen.part]
     try:
-        if chosen.is_luma_chroma:
-            return to_colour(_stored(path, parts, chosen), part)
-        if len(parts) > 1 and not all(channel.is_full_size for each in parts for channel in each.channels):
-            # OpenImageIO reads no part of such a file.
-            return np.stack([channel.samples for channel in _stored(path, parts, chosen)], -1)
-        full_size = {channel.name for channel in part.channels if channel.is_full_size}
-        if len(parts) == 1 and part.is_scanline and full_size.issuperset(chosen.names):
-            pixels = exr_planes.read(path, chosen.names, part.data_window)
-            if pixels is not None:
-                return pixels
-        return _by_openimageio(path, label, part, chosen)
-    except (UnicodeError, RuntimeError, ValueError, ArithmeticError) as error:
-        # The modules raise these on damaged headers and data.
+        with _part_alone(path, len(parts), chosen.part) as alone:
+            if chosen.is_luma_chroma:
+                return to_colour(exr_planes.read_stored(alone, chosen.names), part)
+            return exr_planes.read(alone, chosen.names, part.data_window)
+    except (OSError, TypeError, UnicodeError, RuntimeError, ValueError, ArithmeticError) as error:
+        # The module raises these on damaged headers and data.
         raise unreadable(path, label, str(error)) from None
 
 
-def _stored(path: Path, parts: Sequence[ExrPart], chosen: ChosenChannels) -> list[exr_planes.StoredChannel]:
-    """The channels as they are stored; of several parts only theirs is decoded, where the file is whole."""
-    data = None
-    if len(parts) > 1:
-        with path.open("rb") as file:
-            data = single_part(file, chosen.part)
+@contextlib.contextmanager
+def _part_alone(path: Path, count: int, index: int) -> Iterator[Path]:
+    """The path of an EXR that holds part ``index`` of ``count`` alone, so that only its pixels are decoded. Raises
+    ``ValueError`` where not all of them are there."""
+    if count == 1:
+        yield path
+        return
+    with path.open("rb") as file:
+        data = single_part(file, index)
     if data is None:
-        return exr_planes.read_stored(path, chosen.part, chosen.names)
+        raise ValueError("the place of its pixels is damaged")
     with temporary_picture(".exr") as alone:
         alone.write_bytes(data)
-        return exr_planes.read_stored(alone, 0, chosen.names)
-
-
-def _by_openimageio(path: Path, label: str, part: ExrPart, chosen: ChosenChannels) -> Float32:
-    reader = oiio.ImageInput.open(str(path))
-    if reader is None:
-        raise unreadable(path, label, oiio.geterror())
-    try:
-        spec = reader.spec(chosen.part)
-        missing = set(chosen.names) - set(spec.channelnames)
-        if missing:
-            raise unreadable(path, label, f"OpenImageIO does not find the channel {min(missing)}")
-        indices = [spec.channelnames.index(name) for name in chosen.names]
-        pixels = _floats(reader, part, chosen, indices)
-        if pixels is None or reader.has_error:
-            raise unreadable(path, label, reader.geterror())
-        return pixels
-    finally:
-        reader.close()
-
-
-def _floats(
-    reader: oiio.ImageInput, part: ExrPart, chosen: ChosenChannels, indices: Sequence[int]
-) -> Float32 | None:
-    """The channels as floats. Whole numbers are read as such, because OpenImageIO would scale them to 0 to 1."""
-    types = {channel.name: channel.sample_type for channel in part.channels}
-    if UINT not in (types[name] for name in chosen.names):
-        return read_channels(reader, chosen.part, indices)
-    planes = [
-        read_channels(reader, chosen.part, [index], oiio.UINT if types[name] == UINT else None)
-        for name, index in zip(chosen.names, indices, strict=True)
-    ]
-    found = [plane for plane in planes if plane is not None]
-    return np.concatenate(found, axis=-1) if len(found) == len(planes) else None
-
-
-def read_channels(
-    reader: oiio.ImageInput, subimage: int, indices: Sequence[int], kind: oiio.BASETYPE | None = None
-) -> Float32 | None:
-    """The wanted channels, planar in memory; None if they cannot be decoded. Other channels of the file are decoded
-    only if they are few. ``kind``: the type to read them as, if not floats."""
-    first, last = min(indices), max(indices)
-    spec = reader.spec(subimage)
-    # Half floats are read as they are, because to_float converts them faster than OpenImageIO does.
-    all_half = spec.format.basetype == oiio.BASETYPE.HALF and not spec.channelformats
-    kind = kind or (oiio.HALF if all_half else oiio.FLOAT)
-    if last - first < 2 * len(indices):
-        pixels = reader.read_image(subimage, 0, first, last + 1, kind)
-        in_order = list(indices) == list(range(first, last + 1))
-        wanted = slice(None) if in_order else [index - first for index in indices]
-        found = None if pixels is None else pixels[..., wanted]
-    else:
-        read = (reader.read_image(subimage, 0, index, index + 1, kind) for index in indices)
-        planes = [plane for plane in read if plane is not None]
-        found = np.concatenate(planes, axis=-1) if len(planes) == len(indices) else None
-    if found is None:
-        return None
-    planar = np.moveaxis(found, -1, 0)
-    as_float = to_float(planar) if planar.dtype in (np.float16, np.float32) else planar.astype(np.float32)
-    return np.moveaxis(as_float, 0, -1)
+        yield alone

@@ -27,7 +27,9 @@ OWN_PREFIX = "cleanplate:"
 """Begins the names of the attributes that Cleanplate writes."""
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
-_BEGIN_OF_OPENEXR = re.compile(r"EXR Error \(.*?\): (EXR_ERR_\w+ )?")
+_BEGIN_OF_OPENEXR = re.compile(
+    r'EXR Error \(.*?\): (EXR_ERR_\w+ )?|Error reading pixel data from image file ".*?"\. '
+)
 _UNSUPPORTED = re.compile(
     "unsupported|not supported|no support|not configured|not implemented|cannot handle|only (.* are )?supported"
     "|invalid sampleformat|no format specifier",

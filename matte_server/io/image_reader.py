@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import OpenImageIO as oiio
 from matte_link.plain_text import printable
 
@@ -22,8 +23,9 @@ from .bmp import BMP_MAGIC, ended_once
 from .dpx import CINEON_MAGIC, DPX_MAGIC, corrected, fully_stated
 from .dpx_video import COLOUR_DIFFERENCES, has_colour_differences, rgb_of_dpx
 from .exr_header import MAGIC_BYTES
-from .exr_reader import read_channels, read_exr
+from .exr_reader import read_exr
 from .file_colour import still_colour
+from .half import to_float
 from .image_file import (
     DEFAULT_LIMITS,
     ReadLimits,
@@ -176,7 +178,7 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         check_size(data, display, spec.nchannels, label, limits)
         is_alone = reader.format_name() != "dpx" or _next_full_page(reader, subimage + 1) is None
         indices, channels = _colour_channels(spec, reader.format_name(), label, is_alone)
-        pixels = read_channels(reader, subimage, indices)
+        pixels = _read_channels(reader, subimage, indices)
         if pixels is None or reader.has_error:
             raise unreadable(path, label, reader.geterror())
         if reader.format_name() == "dpx":
@@ -192,6 +194,30 @@ def _read_raster(path: Path, head: bytes, label: str, limits: ReadLimits) -> Ima
         return replace(image, warnings=warnings, read_from=tuple(spec.channelnames[at] for at in indices[:3]))
     finally:
         reader.close()
+
+
+def _read_channels(reader: oiio.ImageInput, subimage: int, indices: Sequence[int]) -> Float32 | None:
+    """The wanted channels, planar in memory; None if they cannot be decoded. Other channels of the file are decoded
+    only if they are few."""
+    first, last = min(indices), max(indices)
+    spec = reader.spec(subimage)
+    # Half floats are read as they are, because to_float converts them faster than OpenImageIO does.
+    all_half = spec.format.basetype == oiio.BASETYPE.HALF and not spec.channelformats
+    kind = oiio.HALF if all_half else oiio.FLOAT
+    if last - first < 2 * len(indices):
+        pixels = reader.read_image(subimage, 0, first, last + 1, kind)
+        in_order = list(indices) == list(range(first, last + 1))
+        wanted = slice(None) if in_order else [index - first for index in indices]
+        found = None if pixels is None else pixels[..., wanted]
+    else:
+        read = (reader.read_image(subimage, 0, index, index + 1, kind) for index in indices)
+        planes = [plane for plane in read if plane is not None]
+        found = np.concatenate(planes, axis=-1) if len(planes) == len(indices) else None
+    if found is None:
+        return None
+    planar = np.moveaxis(found, -1, 0)
+    as_float = to_float(planar) if planar.dtype in (np.float16, np.float32) else planar.astype(np.float32)
+    return np.moveaxis(as_float, 0, -1)
 
 
 def _full_page(reader: oiio.ImageInput, path: Path, label: str) -> int:
