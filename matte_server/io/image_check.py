@@ -19,10 +19,8 @@ from .library_output import libraries_silenced
 _ENDS = {".png": b"IEND\xae\x42\x60\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 """The last bytes of formats whose decoders do without them."""
 _ZEROS = 64
-_COMPRESSED = (b"\xff\xd8\xff", b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"RIFF")
-"""What JPEG, JPEG 2000 and WebP begin with, whose data have no such zeros."""
-_END_OF_JPEG = b"\xff\xd9"
-_TAIL = 1 << 16
+_COMPRESSED = (b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"RIFF")
+"""What JPEG 2000 and WebP begin with, whose data have no such zeros."""
 _CHUNK_HEAD = 8
 """Bytes before a chunk's pixels: its first row and its size, 4 bytes each."""
 
@@ -59,17 +57,9 @@ def is_whole(path: Path, suffix: str = "") -> bool:
 
 
 def ends_unwritten(path: Path, head: bytes) -> bool:
-    """Whether a compressed still that begins with ``head`` ends in zeros, as a file whose copy is under way: its
-    decoder would show them as a picture. Zeros behind the end of a JPEG are padding. Raises ``OSError``."""
-    if not head.startswith(_COMPRESSED):
-        return False
-    with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
-        tail = file.read()
-    if not tail.endswith(bytes(_ZEROS)):
-        return False
-    written = tail.rstrip(b"\0") or path.read_bytes().rstrip(b"\0")
-    return not written.endswith(_END_OF_JPEG)
+    """Whether a JPEG 2000 or a WebP, whose first bytes are ``head``, ends in zeros, as a file whose copy is under
+    way: its decoder would show them as a picture. Raises ``OSError``."""
+    return head.startswith(_COMPRESSED) and _has_end(path, bytes(_ZEROS))
 
 
 def _chunks_are_chained(path: Path) -> bool | None:

@@ -360,7 +360,7 @@ def other_stills() -> Iterator[FileCase]:
             name=f"unwritten-end{suffix}",
             write=half_written,
             refusal="unreadable",
-            warning="its end was never written",
+            warning="it ends before its picture does" if suffix == ".jpg" else "its end was never written",
         )
     yield FileCase(
         name="padded.jpg",

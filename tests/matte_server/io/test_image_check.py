@@ -121,10 +121,8 @@ def test_on_a_disk_that_lacks_a_page_there_is_no_file_and_one_sentence(tmp_path:
 @pytest.mark.parametrize(("zeros", "is_unwritten"), [(63, False), (64, True), (1 << 16, True)])
 def test_zeros_at_the_end_of_a_compressed_still(tmp_path: Path, zeros: int, is_unwritten: bool) -> None:
     """A page of the disk that was never written is longer; few zeros may be a program's padding."""
-    path = tmp_path / "a.jp2"
-    for head, end in ((b"\xff\xd8\xff", b"\xff\xd9"), (b"\xff\x4f\xff\x51", b"data")):
-        path.write_bytes(head + b"data" + end + bytes(zeros))
-        # A JPEG says itself where it ends.
-        assert ends_unwritten(path, head) is (is_unwritten and end != b"\xff\xd9")
+    path, head = tmp_path / "a.jp2", b"\xff\x4f\xff\x51"
+    path.write_bytes(head + b"data" + bytes(zeros))
+    assert ends_unwritten(path, head) is is_unwritten
     path.write_bytes(b"BM" + bytes(zeros))
     assert not ends_unwritten(path, b"BM")
