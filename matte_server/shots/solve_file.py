@@ -98,15 +98,34 @@ def _save_lock(path: Path) -> Iterator[None]:
     """Lets one run at a time into the block; the runs may be on several machines that share the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = SoftFileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=_LOCK_S)
-    except Timeout:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.acquire(timeout=_LOCK_S)
+    while not _is_acquired(lock):
+        continue
     try:
         yield
     finally:
         lock.release()
+
+
+def _is_acquired(lock: SoftFileLock) -> bool:
+    """Whether the lock was got within ``_LOCK_S``. One that stayed the same for so long is removed: not one that
+    another run took meanwhile, as all who waited for a killed run do at one moment."""
+    held = _identity(Path(lock.lock_file))
+    try:
+        lock.acquire(timeout=_LOCK_S)
+    except Timeout:
+        if held is not None and _identity(Path(lock.lock_file)) == held:
+            Path(lock.lock_file).unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, and from when; None where there is none."""
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns
 
 
 def _add_entries(

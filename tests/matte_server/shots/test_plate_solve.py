@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -361,12 +362,21 @@ def test_of_runs_that_save_at_once_none_loses_an_entry(tmp_path: Path) -> None:
 def test_a_lock_that_a_killed_run_left_behind_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """All of them waited until the same moment, and each took away the lock of the one before."""
     monkeypatch.setattr(solve_file, "_LOCK_S", 0.2)
     path = tmp_path / "matte.platesolve.json"
     # Another machine's run: nobody here can tell whether it still lives.
     (tmp_path / ".matte.platesolve.json.lock").write_text("4711\nelsewhere\n")
-    update_solve_file(path, None, {}, {7: from_facts(_IDENTITY)})
-    assert list(json.loads(path.read_text())["frames"]) == ["7"]
+    writes = solve_file.write_atomically
+
+    def slowly(*what: Any) -> None:
+        time.sleep(0.02)
+        writes(*what)
+
+    monkeypatch.setattr(solve_file, "write_atomically", slowly)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda n: update_solve_file(path, None, {}, {n: from_facts(_IDENTITY)}), range(6)))
+    assert sorted(json.loads(path.read_text())["frames"]) == [str(n) for n in range(6)]
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
