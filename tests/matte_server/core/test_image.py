@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from matte_server.core.image import Image, joined, moved_into
+from matte_server.core.image import Image, divided_by_alpha, joined, moved_into, multiplied_by_alpha, with_roles
 from matte_server.core.window import Window
 
 
@@ -56,3 +56,26 @@ def test_pixels_are_moved_from_one_window_into_another() -> None:
     moved = moved_into(Window(-1, 1, 3, 3), pixels, Window(0, 0, 3, 2), 9.0)
     assert moved[..., 0].tolist() == [[9, 4, 5], [9, 9, 9], [9, 9, 9]]
     assert (moved_into(Window(50, 50, 2, 2), pixels, Window(0, 0, 3, 2), 1.0) == 1.0).all()
+
+
+def test_premultiplied_pictures_are_divided_by_alpha_and_back() -> None:
+    """Where alpha is nothing, colour stays, as that of a glow over nothing does."""
+    window = Window(0, 0, 3, 1)
+    pixels = np.array([[[0.2, 0.4, 0.6, 0.5], [0.1, 0.0, 3.0, 0.0], [0.3, 0.2, 0.1, 1.0]]], np.float32)
+    given = Image(pixels.copy(), ("R", "G", "B", "A"), window, window, premultiplied=True)
+    divided = divided_by_alpha(given)
+    assert np.allclose(divided.pixels[0], [[0.4, 0.8, 1.2, 0.5], [0.1, 0.0, 3.0, 0.0], [0.3, 0.2, 0.1, 1.0]])
+    assert not divided.premultiplied and np.array_equal(given.pixels, pixels)
+    again = multiplied_by_alpha(divided)
+    assert again.premultiplied and np.allclose(again.pixels[0], [pixels[0, 0], [0, 0, 0, 0], pixels[0, 2]])
+
+
+def test_a_sentence_on_several_files_of_a_frame_is_said_once_with_what_they_are() -> None:
+    window = Window(0, 0, 1, 1)
+    plate, core = (
+        Image(np.zeros((1, 1, 3), np.float32), ("R", "G", "B"), window, window, **words)
+        for words in ({"warnings": ("It is cut.",)}, {"warnings": ("It is cut.",), "colour_warnings": ("A tag.",)})
+    )
+    assert core.file_warnings() == ("It is cut.", "A tag.") and core.file_warnings(is_data=True) == ("It is cut.",)
+    found = with_roles([("plate", plate.file_warnings()), ("core", core.file_warnings())])
+    assert found == ("It is cut (plate, core).", "A tag (core).")

@@ -1,4 +1,4 @@
-"""How many points a movement needs before it is believed."""
+"""Which movement explains points, and how many it needs before it is believed."""
 
 from __future__ import annotations
 
@@ -42,3 +42,20 @@ def test_enough_points_make_one() -> None:
         # Places are kept in single precision: 3e-5 of a pixel at 300, magnified to the corners.
         assert np.abs(found[1] / found[1][2, 2] - turned).max() < 1e-2
     assert choose_motion(source[:-1], target[:-1], STILL, turned, "homography") is None
+
+
+@pytest.mark.parametrize(
+    ("px", "kind"), [(0.0, "none"), (0.11, "none"), (0.13, "translation"), (5.0, "translation")]
+)
+def test_the_simplest_movement_is_taken_that_is_as_good_within_an_eighth_of_a_pixel(px: float, kind: str) -> None:
+    """Exact points of which a sixth lie two pixels aside, on something else: they have no say."""
+    source, _ = points(18, 3)
+    target = source + np.array([px, -px / 2], np.float32) / np.float32(1.25**0.5)
+    target[::6] += 1.4
+    found = choose_motion(source, target, STILL, STILL, "auto")
+    assert found is not None and found[0] == kind
+    moved = np.array([px, -px / 2]) / 1.25**0.5 if kind == "translation" else np.zeros(2)
+    # Single precision at 300.
+    assert found[1][:2, 2] == pytest.approx(moved, abs=1e-4) and np.array_equal(found[1][:2, :2], np.eye(2))
+    only = choose_motion(source, target, STILL, STILL, "translation")
+    assert only is not None and only[0] == "translation"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matte_server.core.window import Window
+from matte_server.core.window import Window, enlarged
 
 WINDOWS = st.builds(Window, st.integers(-50, 50), st.integers(-50, 50), st.integers(0, 40), st.integers(0, 40))
 
@@ -54,3 +54,14 @@ def test_negative_sizes_are_refused() -> None:
     for width, height in ((-1, 5), (5, -1)):
         with pytest.raises(ValueError, match=f"negative size: {width} x {height}"):
             Window(0, 0, width, height)
+
+
+def test_a_reduced_picture_has_the_full_ones_edges() -> None:
+    """Its outermost pixels' outer edges lie half a pixel before the first centre and behind the last."""
+    up = enlarged(1920 / 480, 1080 / 216)
+    assert (up @ [-0.5, -0.5, 1]).tolist() == [-0.5, -0.5, 1] and (up @ [479.5, 215.5, 1]).tolist() == [
+        1919.5,
+        1079.5,
+        1,
+    ]
+    assert np.array_equal(enlarged(1, 1), np.eye(3))
