@@ -43,11 +43,11 @@ def function_lengths() -> dict[str, int]:
 
 
 def test_a_class_name_stands_in_one_file() -> None:
+    """Read by lines, those of program listings too: to parse a thousand files takes three seconds."""
     files = defaultdict(set)
     for path in sources(*PRODUCTION, "tests"):
-        for node in nodes(path):
-            if isinstance(node, ast.ClassDef):
-                files[node.name].add(str(path.relative_to(REPOSITORY)))
+        for name in re.findall(r"^ *class (\w+)[(:]", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            files[name].add(str(path.relative_to(REPOSITORY)))
     assert len(files) > 200, "the reader itself: it sees classes"
     assert {name: sorted(where) for name, where in files.items() if len(where) > 1} == {}
 
