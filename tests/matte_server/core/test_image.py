@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,10 +74,8 @@ def test_premultiplied_pictures_are_divided_by_alpha_and_back() -> None:
 
 def test_a_sentence_on_several_files_of_a_frame_is_said_once_with_what_they_are() -> None:
     window = Window(0, 0, 1, 1)
-    plate, core = (
-        Image(np.zeros((1, 1, 3), np.float32), ("R", "G", "B"), window, window, **words)
-        for words in ({"warnings": ("It is cut.",)}, {"warnings": ("It is cut.",), "colour_warnings": ("A tag.",)})
-    )
+    plate = Image(np.zeros((1, 1, 3), np.float32), ("R", "G", "B"), window, window, warnings=("It is cut.",))
+    core = replace(plate, colour_warnings=("A tag.",))
     assert core.file_warnings() == ("It is cut.", "A tag.") and core.file_warnings(is_data=True) == ("It is cut.",)
     found = with_roles([("plate", plate.file_warnings()), ("core", core.file_warnings())])
     assert found == ("It is cut (plate, core).", "A tag (core).")
