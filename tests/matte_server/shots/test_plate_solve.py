@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from filelock import SoftFileLock, Timeout
+from matte_link.files import write_atomically
 from matte_link.options import MatteOptions
 
 from matte_server.core.align import Alignment, align
@@ -367,11 +368,10 @@ def test_a_lock_that_a_killed_run_left_behind_does_not_stop_the_others(
     path = tmp_path / "matte.platesolve.json"
     # Another machine's run: nobody here can tell whether it still lives.
     (tmp_path / ".matte.platesolve.json.lock").write_text("4711\nelsewhere\n")
-    writes = solve_file.write_atomically
 
     def slowly(*what: Any) -> None:
         time.sleep(0.02)
-        writes(*what)
+        write_atomically(*what)
 
     monkeypatch.setattr(solve_file, "write_atomically", slowly)
     with ThreadPoolExecutor(6) as pool:
