@@ -42,6 +42,7 @@ from .library_output import libraries_silenced
 from .orientation import ORIENTATIONS, upright
 from .png_chunks import ANIMATION, exif_after_pixels
 from .portable_map import refuse_misread
+from .psd import PSD_MAGIC
 from .radiance import holds_xyz, radiance_orientation, radiance_pixel_aspect
 from .refused_stills import BITS, HEAD, PHOTOMETRIC, refuse_file, refuse_layout
 from .still_attributes import attributes_of
@@ -61,7 +62,7 @@ _BEGINNINGS = (
     *TIFF_MAGIC,
     *DPX_MAGIC,
     *CINEON_MAGIC,
-    *(BMP_MAGIC, b"GIF8", b"RIFF", b"8BPS", b"#?"),
+    *(BMP_MAGIC, b"GIF8", b"RIFF", PSD_MAGIC, b"#?"),
     *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL", b"\xff\x0a", b"\x01\xda", b"\0\0\1\0"),
     *(b"P%c" % kind for kind in b"123456Ff"),
 )

@@ -18,6 +18,7 @@ from .jpeg2000 import JPEG_2000_MAGIC, refuse_other_numbers
 from .jpeg_xl import JPEG_XL_MAGIC, jpeg_xl_head
 from .orientation import FIRST_TURNED
 from .png_chunks import PNG_SIGNATURE, damaged_chunk, png_is_cut
+from .psd import PSD_MAGIC, lacks_its_picture
 from .tiff_tags import TIFF_MAGIC, lacks_jpeg_data
 
 HEAD = 66
@@ -48,6 +49,12 @@ def refuse_file(path: Path, head: bytes, label: str) -> None:
             "unreadable",
             f"{label} is an animated JPEG XL, which Cleanplate does not read.",
             "Convert it to a sequence of PNGs or EXRs.",
+        )
+    if head.startswith(PSD_MAGIC) and lacks_its_picture(path):
+        raise MatteError(
+            "unreadable",
+            f"{label} was saved without the picture that its layers make.",
+            "Save it with Photoshop's Maximize Compatibility, or as a TIFF.",
         )
     if head.startswith(JPEG_2000_MAGIC):
         refuse_other_numbers(path, label)
