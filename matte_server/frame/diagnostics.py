@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matte_link.diagnostics import NO_SUBJECT
 from torch import Tensor
 
 from ..core.align import Alignment
@@ -79,4 +80,4 @@ def _why_nothing_was_found(missed: float, is_part: bool) -> str:
             "may hide too much of it, or it shows another view or other light. Mark the subject with a core matte, "
             "or use another model."
         )
-    return "No subject was found: the plate does not differ from the clean plate."
+    return NO_SUBJECT

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from matte_link.diagnostics import NO_SUBJECT
 
 from .figures import FrameFigures, Reason
 
@@ -25,12 +26,15 @@ _NEIGHBOURS = 5
 """Frames on either side that a local rule compares with."""
 _LEAST_OF_A_SIDE = 4
 """Fewer on one side say nothing by themselves: one of them may be bad."""
+_NEAR_AND_BOTH_SIDES = 3
 _ENOUGH = 5
 """Fewer frames do not show how much the shot varies: the smallest difference that counts is 3 times as large with
 four frames, 5 times with three."""
 _FLAT = 1e-9
 """A plot whose range is smaller than this is widened."""
 _NEEDS_THREE = "needs three frames"
+# Mean alpha of a frame without a subject, at most, and which part of the usual one is a sliver at the border.
+_EMPTY, _SLIVER = 1e-4, 0.25
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class OutlierRule:
     ``least`` is the smallest difference that a person sees; a value above ``limit`` is bad whatever the rest of the
     shot does: one that is not otherwise an outlier is told with ``above``, formatted with the value and the limit.
     ``both_ways``: values that are too low count too. ``local``: a frame is compared with those around it
-    instead of the whole shot, for figures that drift over a good shot.
+    instead of the whole shot, for figures that drift over a good shot. ``of_subject``: frames that show hardly
+    anything of the subject are not judged, and judge no other.
     """
 
     sentence: str
@@ -49,6 +54,7 @@ class OutlierRule:
     above: str = ""
     both_ways: bool = False
     local: bool = False
+    of_subject: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,6 +253,8 @@ COLUMNS = (
             limit=0.1,
             above="The foreground over the clean plate is {:.2%} of the plate's range away from the plate; in a "
             "good frame it stays below {:.0%}.",
+            # It is measured on the subject's edge; where there is none, on the grain of the whole frame.
+            of_subject=True,
         ),
         from_zero=True,
     ),
@@ -255,8 +263,13 @@ COLUMNS = (
 
 def with_outliers(frames: Sequence[FrameFigures], common: Collection[str]) -> list[FrameFigures]:
     """The frames of a shot, with a reason added for every column by which a frame stands out, and without the
-    ``common`` ones of :func:`common_warnings`."""
-    reasons = [[reason for reason in frame.reasons if reason.sentence not in common] for frame in frames]
+    ``common`` ones of :func:`common_warnings`. That no subject was found is none where nothing in the pictures
+    contradicts it and other frames have one: somebody has not come yet, or has gone."""
+    shown = _shown(frames)
+    reasons = []
+    for frame, there in zip(frames, shown, strict=True):
+        expected = {*common, *(() if there or frame.contradicted != 0.0 else (NO_SUBJECT,))}
+        reasons.append([reason for reason in frame.reasons if reason.sentence not in expected])
     for column in COLUMNS:
         for index, found in _worst_of_curves(column, frames).items():
             reasons[index].append(replace(found, place=frames[index].places.get(column.place)))
@@ -275,11 +288,21 @@ def common_warnings(frames: Sequence[FrameFigures]) -> tuple[str, ...]:
 def _worst_of_curves(column: Column, frames: Sequence[FrameFigures]) -> dict[int, Reason]:
     """By index, the frames that stand out in one of the column's curves, and the worst reason of each."""
     found: dict[int, Reason] = {}
-    for values in zip(*(column.values(frame) for frame in frames), strict=True):
+    shown = _shown(frames) if column.rule.of_subject else [True] * len(frames)
+    nothing = (None,) * len(column.curves)
+    judged = [column.values(frame) if there else nothing for frame, there in zip(frames, shown, strict=True)]
+    for values in zip(*judged, strict=True):
         for index, reason in _outliers(values, column.rule):
             if index not in found or reason.severity > found[index].severity:
                 found[index] = reason
     return found
+
+
+def _shown(frames: Sequence[FrameFigures]) -> list[bool]:
+    """Which frames show the subject: all that show more than a sliver of it, and all where none does."""
+    areas = np.array([1.0 if frame.alpha_area is None else frame.alpha_area for frame in frames])
+    there = areas[areas > _EMPTY]
+    return list(areas > _SLIVER * np.median(there)) if len(there) else [True] * len(areas)
 
 
 def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[int, Reason]]:
@@ -323,8 +346,8 @@ def _severity(values: Series, good: npt.NDArray[np.bool_], rule: OutlierRule) ->
 def _local_trend(values: Series, good: npt.NDArray[np.bool_]) -> Series:
     """What the ``good`` neighbours of each value, itself left out, predict for it, so that a drift is no outlier,
     not even at the ends of the shot. Those of one side alone are heard too, and what is nearest to the value
-    counts: where a subject has just entered, the figure rises on one side and stays on the other. A value without
-    any predicts itself."""
+    counts: where a subject has just entered, the figure rises on one side and stays on the other. Near the ends,
+    where a side is too short to be heard, the nearest few are. A value without any predicts itself."""
     predicted = values.copy()
     places = np.arange(len(values))
     for place in range(len(values)):
@@ -332,6 +355,9 @@ def _local_trend(values: Series, good: npt.NDArray[np.bool_]) -> Series:
         sides = [near & (places < place), near & (places > place)]
         chosen = [near, *(side for side in sides if np.count_nonzero(side) >= _LEAST_OF_A_SIDE)]
         found = [_line_at_zero((places - place)[each], values[each]) for each in chosen if each.any()]
+        if len(chosen) < _NEAR_AND_BOTH_SIDES and near.any():
+            nearest = sorted(np.flatnonzero(near), key=lambda other: abs(other - place))[:_LEAST_OF_A_SIDE]
+            found.append(float(np.median(values[nearest])))
         if found:
             predicted[place] = min(found, key=lambda value: abs(value - values[place]))
     return predicted

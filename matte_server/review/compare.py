@@ -154,18 +154,22 @@ def _travelling(own: Float32, nearest: Sequence[Float32]) -> Mask:
             elsewhere = shared[:, 1:].sum(axis=1) - shared[:, label] < area_there / 2
             moved = (apart > _STAYS_PX) & (apart < _TRAVEL * own.shape[1]) & elsewhere
             found[label] |= bool(np.any((moved & (ratio > 1 / _LIKE) & (ratio < _LIKE))[1:]))
-        found |= _entering(labels, facts, other)
+        gone = np.isin(there, 1 + np.flatnonzero(shared[1:, 1:].sum(axis=1) < area_there[1:] / 2))
+        found |= _entering(labels, facts, other, gone)
     found[0] = False
     return np.asarray(found[labels])
 
 
-def _entering(labels: Labels, facts: Labels, other: Float32) -> Mask:
-    """Which connected areas touch the frame's border where another frame has something beside them."""
-    border = np.zeros(labels.shape, np.uint8)
-    border[[0, -1]], border[:, [0, -1]] = 1, 1
-    side = 2 * round(_TRAVEL * labels.shape[1] / 2) + 1
-    beside = cv2.dilate(((other > _SOLID) & (border > 0)).astype(np.uint8), np.ones((side, side), np.uint8))
-    touching = np.unique(labels[(border > 0) & (beside > 0)])
+def _entering(labels: Labels, facts: Labels, other: Float32, gone: Mask) -> Mask:
+    """Which connected areas touch the frame's border where another frame has something beside them on the border,
+    or within what is travelled something that is ``gone``: most of it is not here any more, or not yet."""
+    border = np.zeros(labels.shape, np.bool_)
+    border[[0, -1]], border[:, [0, -1]] = True, True
+    reach = round(_TRAVEL * labels.shape[1])
+    half_of_it = np.ones((2 * (reach // 2) + 1,) * 2, np.uint8)
+    beside = cv2.dilate(((other > _SOLID) & border).astype(np.uint8), half_of_it) > 0
+    near = cv2.distanceTransform((~gone).astype(np.uint8), cv2.DIST_L2, 3) < reach
+    touching = np.unique(labels[border & (beside | near)])
     return np.isin(np.arange(len(facts)), touching)
 
 

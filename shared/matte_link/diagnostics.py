@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 PICTURES = "pictures"
 """Where diagnostics say of what kind the frame's plate and clean plate are."""
+NO_SUBJECT = "No subject was found: the plate does not differ from the clean plate."
+"""The warning on a frame whose plate shows the set alone, as before somebody enters."""
 
 
 def warnings_of(diagnostics: Mapping[str, object]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matte_link.diagnostics import NO_SUBJECT
 
 from matte_server.core.window import Window
 from matte_server.review.columns import COLUMNS, Column, common_warnings, with_outliers
@@ -161,6 +162,41 @@ def test_somebody_who_has_just_entered_and_the_last_frame_of_somebody_leaving_ar
     # A fault at the end is still one.
     frames[-1] = replace(frames[-1], alpha_area=0.05)
     assert list(odd(frames)) == [1000 + len(areas)]
+
+
+def crossing() -> list[FrameFigures]:
+    """Somebody is in 12 of 30 frames, of which the first and the last show a sliver at the border. The figure of
+    the foreground is measured on edges where there are some, else on the grain of the whole frame."""
+    reasons = (Reason(sentence=NO_SUBJECT, severity=3.0),)
+    frames = [
+        replace(frame, alpha_area=1e-6, contradicted=0.0, recomposition=0.0027, reasons=reasons)
+        for frame in shot(30)
+    ]
+    for number in range(9, 21):
+        area, missed = (0.006, 0.11) if number in (9, 20) else (0.2, 0.008 + 0.0003 * number)
+        frames[number] = replace(frames[number], alpha_area=area, recomposition=missed, reasons=())
+    return frames
+
+
+def test_somebody_who_crosses_the_frame_is_no_fault_and_neither_is_the_set_without_her() -> None:
+    """Every frame with her was named, as the foreground's figure of the others is lower, and where these are fewer
+    than half, every one without her, too. Where she comes soon after the first frame, those before her had an area
+    that the frames around did not suggest."""
+    for first, last in ((0, 30), (4, 26), (5, 25)):
+        assert odd(crossing()[first:last]) == {}, first
+    frames = crossing()
+    frames[15] = replace(frames[15], recomposition=0.03)
+    assert list(odd(frames)) == [1016]
+
+
+def test_a_subject_that_is_missed_is_named_though_others_are_absent() -> None:
+    frames = crossing()[5:25]
+    frames[1] = replace(frames[1], contradicted=1e-3)
+    frames[18] = replace(frames[18], contradicted=None)
+    assert list(odd(frames)) == [1007, 1024]
+    # A shot without any subject says so.
+    alone = [frame for frame in crossing() if frame.reasons][:2]
+    assert list(odd(alone)) == [1001, 1002]
 
 
 def test_frames_without_figures_do_not_hide_the_odd_one() -> None:
