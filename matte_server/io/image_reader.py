@@ -35,7 +35,14 @@ from .image_file import (
     temporary_picture,
     unreadable,
 )
-from .jpeg import JPEG_MAGIC, first_picture, holds_several, is_cut, refuse_unsaid_inks
+from .jpeg import (
+    JPEG_MAGIC,
+    first_picture,
+    holds_several,
+    is_cut,
+    refuse_unsaid_inks,
+    states_pixels_per_length,
+)
 from .jpeg2000 import is_multiplied_by_alpha
 from .jpeg_xl import jpeg_xl_head
 from .library_output import libraries_silenced
@@ -328,7 +335,7 @@ def _image(header: StillHeader, spec: oiio.ImageSpec, pixels: Float32, channels:
         channels=channels,
         data_window=data,
         display_window=display,
-        pixel_aspect=radiance_pixel_aspect(header.lines) if file_format == "hdr" else _pixel_aspect(spec),
+        pixel_aspect=_pixel_aspect(header, spec),
         colourspace=colour.space,
         premultiplied="A" in channels and is_float and is_associated,
         metadata=attributes_of(spec, file_format),
@@ -372,6 +379,11 @@ def _orientation(path: Path, spec: oiio.ImageSpec, file_format: str) -> int:
     return stored if stored in ORIENTATIONS else 1
 
 
-def _pixel_aspect(spec: oiio.ImageSpec) -> float:
+def _pixel_aspect(header: StillHeader, spec: oiio.ImageSpec) -> float:
+    if header.file_format == "hdr":
+        return radiance_pixel_aspect(header.lines)
     aspect = float(spec.get_float_attribute("PixelAspectRatio", 1.0))
-    return aspect if 0.0 < aspect < float("inf") else 1.0
+    if not 0.0 < aspect < float("inf"):
+        return 1.0
+    is_inverse = header.file_format == "jpeg" and states_pixels_per_length(header.path)
+    return 1.0 / aspect if is_inverse else aspect

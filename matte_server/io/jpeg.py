@@ -10,6 +10,7 @@ import contextlib
 import re
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..errors import MatteError
 
@@ -22,6 +23,7 @@ _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """The next marker behind compressed data; 0 stuffs them, and D0 to D7 restart the decoder."""
 _OF_GAIN_MAPS = {_APP1: b"hdrgm:Version", _APP2: b"urn:iso:std:iso:ts:21496:-1\0"}
 _INKS = 4
+_JFIF_UNIT = 13
 _MP_ENTRIES, _SMALL_COPY = 0xB002, 1
 """The tag that lists a file's pictures, 16 bytes each; the class of those that are small copies of another."""
 
@@ -32,6 +34,14 @@ def is_cut(data: bytes) -> bool:
     if data.endswith(b"\xff\xd9"):
         return False  # and nothing behind it, to look for which takes a while
     return all(marker != _END for marker, _, _ in _segments(data, past_scans=True))
+
+
+def states_pixels_per_length(path: Path) -> bool:
+    """Whether a JPEG says how many pixels there are to an inch or a centimetre (JFIF 1.02), and not directly which
+    aspect a pixel has: OpenImageIO takes both for the latter. Raises ``OSError``."""
+    with path.open("rb") as file:
+        head = file.read(_JFIF_UNIT + 1)
+    return head[6:11] == b"JFIF\0" and head[_JFIF_UNIT:] in (b"\1", b"\2")
 
 
 def first_picture(data: bytes) -> bytes | None:

@@ -69,6 +69,21 @@ def test_where_the_first_picture_ends(tmp_path: Path, mark: bytes, progressive: 
     assert first_picture(marked[:-2]) == marked[:-2]  # without its end
 
 
+@pytest.mark.parametrize(("unit", "aspect"), [(0, 2.0), (1, 0.5), (2, 0.5)])
+def test_the_aspect_of_pixels(tmp_path: Path, unit: int, aspect: float) -> None:
+    """Twice as many pixels to an inch or centimetre across as down: pixels are half as wide as high. Without a
+    length the two numbers are the aspect itself (JFIF 1.02), as FFmpeg and OpenImageIO write it."""
+    path = tmp_path / "a.jpg"
+    files.pillow(path, np.full((*SIZE, 3), 0.5), dpi=(144, 72))
+    data = bytearray(path.read_bytes())
+    assert data[6:11] == b"JFIF\0" and data[13] == 1
+    data[13] = unit
+    path.write_bytes(data)
+    assert exr.read_image(path).pixel_aspect == pytest.approx(aspect)
+    files.pillow(path.with_suffix(".tif"), np.full((*SIZE, 3), 0.5), dpi=(144, 72))
+    assert exr.read_image(path.with_suffix(".tif")).pixel_aspect == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize("behind", [b"", bytes(600), b"a trailer of a camera"])
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_jpeg_that_is_cut_is_refused(tmp_path: Path, progressive: bool, behind: bytes) -> None:
