@@ -18,7 +18,7 @@ from typing import Any
 import bpy
 
 from .animation import AnimatedPaths
-from .rna_skipped import hidden_content, is_content, is_of_interface, is_skipped
+from .rna_skipped import has_defaults_of_cycles, hidden_content, is_content, is_of_interface, is_skipped
 from .sources import FileSource
 
 _DRIVE = re.compile(r"^([A-Za-z]):[/\\]")
@@ -119,6 +119,8 @@ class RnaWalk:
 
     def _property(self, struct: Any, item: Any, depth: int) -> object:
         if item.type == "POINTER":
+            if has_defaults_of_cycles(struct, item):
+                return None
             value: Any = getattr(struct, item.identifier, None)
             if _plays_sequence(struct, value):
                 self._cannot_compare(f"the image sequence {value.name} in")

@@ -233,6 +233,18 @@ def _has_no_choice(node: Any, name: str) -> bool:
     return name in ("layer", "view") and not getattr(node, f"has_{name}s", True)
 
 
+def has_defaults_of_cycles(struct: Any, item: Any) -> bool:
+    """Whether a pointer leads to settings of Cycles of which none was ever set. Where there are none yet, a look at
+    them makes them, and an undo to before that can crash Blender."""
+    if not item.fixed_type.identifier.startswith("Cycles"):
+        return False
+    if not struct.is_property_set(item.identifier):
+        return True
+    settings = getattr(struct, item.identifier)
+    names = (each.identifier for each in settings.bl_rna.properties)
+    return not any(name != "rna_type" and settings.is_property_set(name) for name in names)
+
+
 def _is_of_an_add_on(struct: Any, item: Any) -> bool:
     """Whether an add-on other than Cycles has put the settings there: no built-in engine reads them. The inputs of
     a Geometry Nodes modifier are made while Blender runs, as settings of add-ons are."""

@@ -15,6 +15,7 @@ import stage
 
 def case(place: Path) -> None:
     """From the empty file on. A script's operators make steps of the undo list only where they are told to."""
+    looked_at()
     bpy.ops.wm.read_homefile(use_empty=True)
     scene, tree = stage.scene_with_tree(1, 4)
     stage.render_settings(scene, place / "out", (83, 61))
@@ -29,6 +30,26 @@ def case(place: Path) -> None:
     cleared()
     copied()
     while_it_is_solved()
+
+
+def looked_at() -> None:
+    """A look makes no settings that the steps of the undo list lack: Blender crashed where it took back a scene.
+    Those that are made otherwise count as soon as one of them is set."""
+    from sent import Sent
+
+    bpy.ops.wm.read_homefile()
+    scene, tree = stage.scene_with_tree(1, 4)
+    bpy.ops.wm.save_as_mainfile(filepath=f"{bpy.app.tempdir}looked.blend")
+    layers = tree.nodes.new("CompositorNodeRLayers").outputs["Image"]
+    own = [scene, *scene.view_layers, *bpy.data.objects, *bpy.data.lights, *bpy.data.worlds]
+    made = [each.is_property_set("cycles") for each in own]
+    assert not all(made)
+    look = Sent(scene, stage.matte_node(tree, layers, layers), (1,))
+    state = look.state()
+    assert [each.is_property_set("cycles") for each in own] == made
+    assert None not in [each.cycles for each in own] and look.state() == state
+    scene.cycles.samples = 7
+    assert look.state() != state
 
 
 def compositor() -> Any:
