@@ -195,7 +195,8 @@ def on_load() -> None:
     """A script was opened: updates the status of its nodes, and shows results that were moved with the script."""
     _run().arrivals.note_opened(_run().ours())
     for node in _run().ours():
-        _run().look_again(node, is_new=True)
+        _run().open_again(node)
+        _resting.touch(host.full_name(node))
 
 
 @_event
@@ -248,22 +249,25 @@ def on_update() -> None:
 def _came_to_rest(name: str) -> None:
     """On a thread of its own: asks the disk before the main thread has to."""
     if host.has_window() and not vendor.trouble():
-        host.on_main(_look, name, _run().list_ahead(name))
+        host.on_main(_look, name, _run().ask(name))
 
 
 _resting = later.Rest(_REST_S, _came_to_rest)
 
 
-def _look(name: str, listed: object = None) -> None:
+def _look(name: str, ahead: object = None) -> None:
     """On the main thread, outside of all events: the status follows what changed, and so does the result, where the
-    artist wants that. The node's results were ``listed`` ahead."""
+    artist wants that. The disk was asked ``ahead``."""
     if _run().must_wait():
         _resting.touch(name)
         return
     node, run = host.find(name), _run()
-    if node is None or not run.is_ours(node) or run.running(node) or not run.look_again(node, listed=listed):
+    if node is None or not run.is_ours(node) or run.running(node):
         return
-    if run.setting(node, "auto_update"):
+    changed = run.look_again(node, ahead)
+    if changed is None:
+        _resting.touch(name)
+    elif changed and run.setting(node, "auto_update"):
         _update(node)
 
 
@@ -309,6 +313,8 @@ def before_frame() -> None:
         if not found.usable:
             reason = f"{host.full_name(node)}: {found.text.rstrip('.')}."
             raise RuntimeError(f"{reason} Have it processed first, or switch off 'Refuse stale renders'.")
+        if found.is_unknown and not host.has_window():
+            _say_once(f"{host.full_name(node)} is rendered, though {found.text.rstrip('.')}.")
 
 
 @_event
@@ -324,9 +330,14 @@ def _say_that_nothing_is_guarded() -> None:
     """Once, in a farm's log: a window has said at its start that the plugin cannot work."""
     nodes = [node for node in host.groups() if host.is_cleanplate(node)]
     guarded = ", ".join(host.full_name(node) for node in nodes if host.value(node, "guard"))
-    if guarded and not host.has_window() and guarded not in _printed:
-        _printed.add(guarded)
-        host.say(f"{vendor.trouble()} So stale results of {guarded} are not refused here.")
+    if guarded and not host.has_window():
+        _say_once(f"{vendor.trouble()} So stale results of {guarded} are not refused here.")
+
+
+def _say_once(text: str) -> None:
+    if text not in _printed:
+        _printed.add(text)
+        host.say(text)
 
 
 @_event

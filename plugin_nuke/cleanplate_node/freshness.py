@@ -8,10 +8,11 @@ from typing import Optional
 
 from matte_link.comparison import BackgroundComparison
 
-from . import arrivals, host, later, learning, made_elsewhere, result_read, status_basis
+from . import arrivals, disk_ahead, host, later, learning, result_read, status_basis
+from .disk_ahead import DiskAhead
 from .node_options import options_of
 from .node_runs import must_wait, running
-from .node_state import UNCLEAR, is_ours, note_old, ours, settle_id, state, tell, watch, words_of
+from .node_state import UNCLEAR, is_ours, note_old, ours, settle_id, shown_results, state, tell, watch, words_of
 from .shown_result import ResultState, ShownResult
 from .sources import NodeSources, sources_of
 
@@ -21,14 +22,42 @@ _KEYS = " keys"
 """What follows the name of a node where the files of its key frames are read; no node's name has a space."""
 
 
-def look_again(node: host.Node, is_new: bool = False, listed: Optional[made_elsewhere.Listed] = None) -> bool:
-    """Checks the node if it ``is_new`` here, or if its settings, its graph or what it shows changed since its
-    status was set, or its results were made again elsewhere; returns whether any of that is so. So the sentence of
-    a failure stays until the artist does something about it. It is checked once, too, after a run that went well,
-    which has not looked at all of its frames. Its results may have been ``listed`` ahead.
+def look_again(node: host.Node, ahead: Optional[DiskAhead] = None) -> Optional[bool]:
+    """Checks the node if its settings, its graph or what it shows changed since its status was set, or its results
+    were made again elsewhere; returns whether any of that is so. So the sentence of a failure stays until the
+    artist does something about it. It is checked once, too, after a run that went well, which has not looked at all
+    of its frames. Where the disk was asked ``ahead``, but too early, or it was not known what for, nothing is
+    checked and None is returned: it has to be asked again.
 
     Where there are results of the present settings already, such as after an undo, the node shows them.
     """
+    if ahead is not None and not disk_ahead.holds(host.full_name(node), ahead):
+        return None
+    sources = _settled(node)
+    was_read_again = not running(node) and result_read.read_again(node, ahead.results if ahead else None)
+    is_another = was_read_again or status_basis.changed(node, sources)
+    if not (is_another or status_basis.is_about_a_part(node)):
+        return False
+    _follow(node, sources)
+    if ahead is not None and sources is not None and _asks_for_more(node, sources, ahead):
+        status_basis.forget(node)
+        return None
+    check(node, deep=False, sources=sources, ahead=ahead)
+    return is_another
+
+
+def open_again(node: host.Node) -> None:
+    """The script was opened: the node shows what it has. It is looked at a moment later; in a terminal nobody sees
+    its status, and a farm's task would ask the disk for every file of the shot."""
+    watch(node)
+    _follow(node, _settled(node))
+    status_basis.forget(node)
+    if shown_results(node):
+        tell(node, "its results are being looked at")
+
+
+def _settled(node: host.Node) -> Optional[NodeSources]:
+    """What feeds a node, once it is what it is here: it may be a copy, or have come from another script."""
     settle_id(node)
     try:
         sources: Optional[NodeSources] = sources_of(node)
@@ -36,16 +65,23 @@ def look_again(node: host.Node, is_new: bool = False, listed: Optional[made_else
         sources = None
     arrivals.settle(node, sources)
     _note_script(node)
-    was_read_again = not running(node) and result_read.read_again(node, listed)
-    is_another = is_new or was_read_again or status_basis.changed(node, sources)
-    if not (is_another or status_basis.is_about_a_part(node)):
-        return False
+    return sources
+
+
+def _follow(node: host.Node, sources: Optional[NodeSources]) -> None:
     if sources is not None:
-        with contextlib.suppress(*UNCLEAR):  # the check below says it
+        with contextlib.suppress(*UNCLEAR):  # the check says it
             result_read.follow_settings(node, sources)
-    if host.has_window():  # else nobody sees it, and a farm's task would ask the disk for every file of the shot
-        check(node, deep=False, sources=sources)
-    return is_another
+
+
+def _asks_for_more(node: host.Node, sources: NodeSources, ahead: DiskAhead) -> bool:
+    """Whether many files have to be looked at that were not known to be needed, and have it done ahead."""
+    name = host.full_name(node)
+    with contextlib.suppress(*UNCLEAR):
+        shown = ShownResult(node, sources, ahead=ahead)
+        if not (running(node) or disk_ahead.knows_files(name, shown.count)):
+            return disk_ahead.note_files(name, shown.files_wanted(), shown.count)
+    return False
 
 
 def _note_script(node: host.Node) -> None:
@@ -61,12 +97,18 @@ def note_scripts() -> None:
         _note_script(node)
 
 
-def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = None) -> ResultState:
+def check(
+    node: host.Node,
+    deep: bool = True,
+    sources: Optional[NodeSources] = None,
+    ahead: Optional[DiskAhead] = None,
+) -> ResultState:
     """Compares what the node shows with what it would make now, and puts the words on the node.
 
     ``deep`` also compares the current frame and asks Nuke for its hashes, which is not allowed in all of its
     events.
-    ``sources`` are the node's own, where they were looked at already.
+    ``sources`` are the node's own, where they were looked at already; what the disk was asked ``ahead`` is not
+    asked again.
     """
     if running(node):
         return ResultState(usable=False, text=state(node))
@@ -76,10 +118,12 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
         unread = learning.list_keys(node, sources, options_of(node))
         if unread and host.has_window():
             _comparison.want(f"{host.full_name(node)}{_KEYS}", unread)
-        shown = _shown(node, sources)
+        shown = _shown(node, sources, ahead)
         found = shown.frame(host.current_frame(), with_hashes=True) if deep else shown.whole()
         if found.is_old or not deep:
             note_old(node, found.is_old)
+        if shown.files:
+            disk_ahead.note_files(host.full_name(node), shown.files, shown.count)
     except UNCLEAR as error:
         found = ResultState(usable=False, text=words_of(error))
     tell(node, found.text)
@@ -87,24 +131,25 @@ def check(node: host.Node, deep: bool = True, sources: Optional[NodeSources] = N
     return found
 
 
-def _shown(node: host.Node, sources: NodeSources) -> ShownResult:
+def _shown(node: host.Node, sources: NodeSources, ahead: Optional[DiskAhead]) -> ShownResult:
     """In a window, files that have to be read are read in the background, after which the node is checked again."""
     read_later = functools.partial(_comparison.want, host.full_name(node)) if host.has_window() else None
-    return ShownResult(node, sources, read_later)
+    return ShownResult(node, sources, read_later, ahead=ahead)
 
 
 def _compared(name: str) -> None:
     """On the comparison's thread: a node's files were read, or those of its key frames."""
-    host.on_main(_check_again, name.partition(_KEYS)[0])
+    name = name.partition(_KEYS)[0]
+    host.on_main(_check_again, name, disk_ahead.ask(name))
 
 
-def _check_again(name: str) -> None:
+def _check_again(name: str, ahead: Optional[DiskAhead] = None) -> None:
     if must_wait():
         later.after(_WAIT_S, host.on_main, _check_again, name)
         return
     node = host.find(name)
     if node is not None and is_ours(node) and not running(node):
-        check(node, deep=False)
+        check(node, deep=False, ahead=ahead if ahead and disk_ahead.holds(name, ahead) else None)
 
 
 _comparison = BackgroundComparison(_compared)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Optional
 
-from . import generations, host, later, made_elsewhere, manifest, preflight, range_plan, status_basis
+from . import disk_ahead, generations, host, later, made_elsewhere, manifest, preflight, range_plan, status_basis
 from .job_progress import JobProgress
 from .node_options import options_of
 from .node_runs import NodeRun, RunOutcome
@@ -127,6 +127,8 @@ class RangeRun(NodeRun):
             return
         is_current = self._is_current()
         self._ended()
+        if is_current:
+            disk_ahead.note_change(host.full_name(self.node))
         if is_current:
             if self._not_reloaded:
                 show_results(self.node, self.plan.folder, self.plan.frames, listed=listed)

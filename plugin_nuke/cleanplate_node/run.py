@@ -14,6 +14,7 @@ from matte_link.sequence import counted
 from . import (
     around,
     arrivals,
+    disk_ahead,
     graph,
     host,
     learning,
@@ -24,9 +25,9 @@ from . import (
     range_plan,
     sessions,
 )
-from .freshness import check, look_again, note_scripts
+from .disk_ahead import ask
+from .freshness import check, look_again, note_scripts, open_again
 from .guarded import guarded_states, render_begins, render_ended
-from .made_elsewhere import list_ahead
 from .migration import migrate
 from .node_runs import all_running, at_work, must_wait, running
 from .node_state import (
@@ -56,6 +57,7 @@ from .status_basis import note, note_part
 __all__ = [
     "all_running",
     "arrivals",
+    "ask",
     "at_work",
     "check",
     "clear",
@@ -63,11 +65,11 @@ __all__ = [
     "guarded_states",
     "is_ours",
     "learning",
-    "list_ahead",
     "look_again",
     "must_wait",
     "node_id",
     "note",
+    "open_again",
     "ours",
     "process",
     "process_frame",
@@ -154,6 +156,7 @@ def stop_all() -> None:
     sessions.forget_all()
     overwritten.forget()
     made_elsewhere.forget_all()
+    disk_ahead.forget_all()
 
 
 def retry(node: host.Node) -> Optional[RangeRun]:

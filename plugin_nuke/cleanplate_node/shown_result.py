@@ -9,21 +9,23 @@ from pathlib import Path
 from typing import Optional
 
 from matte_link.errors import LinkError
-from matte_link.seen_files import SeenTogether
+from matte_link.seen_files import Seen, SeenTogether
 from matte_link.sequence import counted, format_frames
 
 from . import host, makers, manifest, preflight, range_plan
+from .disk_ahead import DiskAhead
 from .fingerprint import FrameKey
 from .makers import MakerComparison
 from .node_options import options_of
 from .node_state import NOT_PROCESSED, STALE_SETTINGS, UP_TO_DATE, node_id, setting, shown_file, summaries
+from .source_files import look_at_file
 from .sources import NodeSources, SourceKeys, sources_of
 
 
 @dataclass(frozen=True)
 class ResultState:
     """What a check found. ``usable`` says whether a guarded render may use the result; ``text`` is for the artist.
-    ``is_old`` says that it is known to be of an earlier picture or setting.
+    ``is_old`` says that it is known to be of an earlier picture or setting, ``is_unknown`` that it may be.
 
     A result of which something is unknown is usable, and its text says what. It is never called up to date.
     """
@@ -31,6 +33,7 @@ class ResultState:
     usable: bool
     text: str
     is_old: bool = False
+    is_unknown: bool = False
 
 
 class ShownResult:
@@ -39,7 +42,8 @@ class ShownResult:
 
     Files that were put there again are read to be compared, here or by ``read_later``. ``in_render`` the makers of
     results are compared with each other only, in a window as on a farm, where no server was asked: results of an
-    older server are of the same pictures, and may be rendered where all are.
+    older server are of the same pictures, and may be rendered where all are. What the disk was asked ``ahead`` is
+    not asked again.
     """
 
     def __init__(
@@ -48,8 +52,12 @@ class ShownResult:
         sources: Optional[NodeSources] = None,
         read_later: Optional[Callable[[Sequence[SeenTogether]], None]] = None,
         in_render: bool = False,
+        ahead: Optional[DiskAhead] = None,
     ) -> None:
         self._node = node
+        self._ahead = ahead
+        self.files: set[str] = set()
+        """Those that all frames were compared by."""
         self._read_later = read_later
         self._in_render = in_render
         self._folder = range_plan.shown_folder(shown_file(node))
@@ -62,7 +70,37 @@ class ShownResult:
 
     @functools.cached_property
     def _records(self) -> list[manifest.Record]:
-        return preflight.records_in_range(self._node, manifest.read_all(self._folder), (host.current_frame(),))
+        ahead = self._ahead_of_folder
+        records = ahead.records if ahead else manifest.read_all(self._folder)
+        return preflight.records_in_range(self._node, records, (host.current_frame(),))
+
+    @property
+    def _ahead_of_folder(self) -> Optional[DiskAhead]:
+        return self._ahead if self._ahead and self._ahead.results.folder == self._folder else None
+
+    @property
+    def count(self) -> int:
+        """How many results and failed frames are in the node's range."""
+        return len(self._records) if self._folder else 0
+
+    def files_wanted(self) -> set[str]:
+        """The files that a look at all frames asks for, without asking."""
+        if self.settings().usable:
+            self._keys(host.views(), look=lambda path: None)
+        return self.files
+
+    def _keys(
+        self, views: Sequence[str], look: Callable[[str], Seen] = look_at_file
+    ) -> dict[tuple[int, str], FrameKey]:
+        """What all frames that have results would be made from now."""
+        ahead = self._ahead.files if self._ahead else {}
+
+        def noted(path: str) -> Seen:
+            self.files.add(path)
+            return ahead[path] if path in ahead else look(path)
+
+        frames = sorted({one.frame for one in self._records if not one.code})
+        return SourceKeys(self._sources, self._options, (), noted).keys(frames, views)
 
     def settings(self) -> ResultState:
         """Whether settings and graph are those of the result."""
@@ -76,7 +114,7 @@ class ShownResult:
         """Whether the frames of the node's range that have results in some views are still made from their sources,
         by files, options and driven knobs. Nuke's hashes are not asked for."""
         made = [one for one in self._records if not one.code]
-        keys = SourceKeys(self._sources, self._options, ()).keys(sorted({one.frame for one in made}), views)
+        keys = self._keys(views)
         found = [(one, keys[one.frame, one.view]) for one in made if (one.frame, one.view) in keys]
         being_read = self._read([(one.key, key) for one, key in found])
         keyed = [one.frame for one, key in found if one.options != key.options]
@@ -85,7 +123,9 @@ class ShownResult:
         changed = [one.frame for one, key in found if key.differs(one.key)]
         if changed:
             return _old(f"stale: the sources of {_frames(changed)} changed")
-        there = manifest.results_there(self._folder)
+        ahead = self._ahead_of_folder
+        there = {f"{self._folder}/{name}" for name in ahead.results.stamps} if ahead else None
+        there = manifest.results_there(self._folder) if there is None else there
         gone = [at for at in keys if manifest.result_file(self._folder, *at) not in there]
         if gone:
             named = ", ".join(sorted({view for _, view in gone})) if len(host.views()) > 1 else ""
@@ -192,4 +232,4 @@ def _unknown(frames: Sequence[int], being_read: bool) -> ResultState:
         return ResultState(usable=True, text=UP_TO_DATE)
     then = "Their files are being read." if being_read else "Press 'Process range' to compare."
     text = f"unknown: whether the sources of {_frames(frames)} changed. {then}"
-    return ResultState(usable=True, text=text)
+    return ResultState(usable=True, text=text, is_unknown=True)

@@ -7,7 +7,7 @@ files that it was read from.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -68,6 +68,14 @@ def _number(match: re.Match[str], frame: int) -> str:
     return f"{frame:0{digits}d}"
 
 
+def look_at_file(path: str) -> Seen:
+    """A file as it is now; None where there is none."""
+    try:
+        return look_at(path)
+    except (OSError, ValueError):
+        return None
+
+
 def _unknown(switch: int, frame: int) -> None:
     """No Switch is known."""
 
@@ -76,7 +84,7 @@ class FileStamps:
     """Looks at files; each is looked at once, so make a new one for each check.
 
     ``maps`` has, for each of the ``files``, the frames of it that a picture depends on, and ``chosen`` tells which
-    input a Switch on the way there takes. ``views`` are the views of the script.
+    input a Switch on the way there takes. ``views`` are the views of the script; ``look`` looks at a file.
     """
 
     def __init__(
@@ -85,8 +93,10 @@ class FileStamps:
         maps: Sequence[Collection[FrameMap]],
         chosen: Chosen = _unknown,
         views: Sequence[str] = (),
+        look: Callable[[str], Seen] = look_at_file,
     ) -> None:
         self._views = views
+        self._look_at = look
         self._files = [(file, each) for file, each in zip(files, maps) if each]
         self._chosen = chosen
         self._seen: dict[str, Seen] = {}
@@ -184,10 +194,7 @@ class FileStamps:
 
     def _look(self, path: str) -> Seen:
         if path not in self._seen:
-            try:
-                self._seen[path] = look_at(path)
-            except (OSError, ValueError):
-                self._seen[path] = None
+            self._seen[path] = self._look_at(path)
         return self._seen[path]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from matte_link.errors import CancelledError
 from matte_link.options import MatteOptions
 from matte_link.result_key import digest
-from matte_link.seen_files import SeenFile, files_in
+from matte_link.seen_files import Seen, SeenFile, files_in
 from matte_link.sequence import evenly_spaced
 
 from . import fingerprint, graph, host, range_plan
@@ -22,7 +22,7 @@ from .neighbours import Footage
 from .node_options import NodeOptions
 from .node_state import setting
 from .project_colour import config_digest, config_of_nodes, manages_by_ocio, project_colour
-from .source_files import FileStamps, name_by_script
+from .source_files import FileStamps, look_at_file, name_by_script
 
 _SAMPLED = (1, 101, 1001)
 """At these frames, whatever the range is, the settings key looks at the knobs that expressions drive. So most
@@ -132,10 +132,12 @@ class NodeSources:
         """For each node upstream, the frames of it that are seen."""
         return frames_reached(self.upstream.facts, self.upstream.starts)
 
-    def stamps(self) -> FileStamps:
+    def stamps(self, look: Callable[[str], Seen] = look_at_file) -> FileStamps:
         """Looks at the files upstream."""
         pairs = [(file, maps) for one, maps in zip(self.upstream.facts, self._reached) for file in one.files]
-        return FileStamps([file for file, _ in pairs], [maps for _, maps in pairs], self._chosen, host.views())
+        return FileStamps(
+            [file for file, _ in pairs], [maps for _, maps in pairs], self._chosen, host.views(), look
+        )
 
     def files_by_node(self, frames: Sequence[int]) -> Iterator[tuple[host.Node, set[SeenFile]]]:
         """The nodes upstream that read files, each with those that count at some of ``frames``, as they are."""
@@ -210,17 +212,23 @@ def _project(node: host.Node, facts: Sequence[host.NodeFacts], colour: SentColou
 
 
 class SourceKeys:
-    """The keys of the pictures that feed a node, frame by frame.
+    """The keys of the pictures that feed a node, frame by frame. ``look`` looks at a file.
 
     Asks Nuke for the hashes of ``frames``, which moves the timeline to each of them and, at the end, back. Raises
     ``CancelledError`` if the artist stops that.
     """
 
-    def __init__(self, sources: NodeSources, options: NodeOptions, frames: Sequence[int]) -> None:
+    def __init__(
+        self,
+        sources: NodeSources,
+        options: NodeOptions,
+        frames: Sequence[int],
+        look: Callable[[str], Seen] = look_at_file,
+    ) -> None:
         self._options = options
         self._footage = sources.footage(options)
         self._sources = sources
-        self._stamps = sources.stamps()
+        self._stamps = sources.stamps(look)
         self._kept = sources.hashed_with
         feeds = {role: feed for role, feed in zip(sources.roles, sources.feeds) if feed is not None}
         self._hashes = _hashes(feeds, frames)

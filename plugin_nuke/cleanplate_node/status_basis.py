@@ -26,6 +26,11 @@ def note(node: host.Node, sources: Optional[NodeSources] = None) -> None:
     _of_a_part.discard(node_id(node))
 
 
+def forget(node: host.Node) -> None:
+    """The node's status is about nothing that is known: the next look checks it."""
+    _noted.pop(node_id(node), None)
+
+
 def note_part(node: host.Node) -> None:
     """The node's status is about some of its frames: a run says how it ended, and others may be stale."""
     _of_a_part.add(node_id(node))

@@ -64,6 +64,10 @@ class _Words:
         from cleanplate_node import host
 
         host.open_script(script)
+        return self._looked_at()
+
+    def _looked_at(self) -> str:
+        self._press.until(self._state, lambda: "being looked at" not in self.status())
         return self.status()
 
     def copy_all(self, file: str) -> str:
@@ -96,7 +100,7 @@ class _Words:
         self._state.fire_quietly("onScriptLoad", nuke.root())
         self._state.process_events()
         assert host.script_path() == script
-        return self.status()
+        return self._looked_at()
 
     def autosave(self) -> str:
         import nuke

@@ -72,9 +72,10 @@ def test_opening_a_script_leaves_it_saved(bench: ContractBench, window: State) -
     node = bench.node(bench.shot((1,)), 1, 1)
     press(window, bench, node)
     host.open_script(bench.save().as_posix())
-    assert not window.modified
     again = host.find("Cleanplate_Matte1")
-    assert again is not None and "up to date" in _host.autolabel(again)
+    assert again is not None and not window.modified and "being looked at" in _host.autolabel(again)
+    until(window, lambda: "up to date" in _host.autolabel(again), 20)
+    assert not window.modified
 
 
 @pytest.mark.parametrize("own", ["hero girl", "two\nlines", "[value name]", "[nonsense", "100% [[", "\\d"])

@@ -119,7 +119,8 @@ def test_a_script_that_is_opened_says_how_many_frames_have_results(bench: Contra
     node_state.summaries.clear()  # as in a Nuke that is started later
     host.open_script(bench.save().as_posix())
     again = host.find("Cleanplate_Matte1")
-    assert again is not None and bench.status(again) == "up to date, 1 of 3 frames"
+    assert again is not None
+    until(window, bench.says(again, "up to date, 1 of 3 frames"), 20)
     bench.output(again, 2)
     host.set_value(again, "range_mode", "custom")
     for last, said in ((4, "up to date, 1 of 4 frames"), (0, "up to date")):

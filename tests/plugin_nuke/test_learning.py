@@ -139,7 +139,8 @@ def test_a_key_frame_whose_plate_changed_is_marked(bench: ContractBench, window:
     path = bench.save()
     host.open_script(path.as_posix())
     again = host.find("Cleanplate_Matte1")
-    assert again is not None and host.value(again, "key_frames").startswith("1,3"), "the list is read from the disk"
+    assert again is not None
+    until(window, lambda: host.value(again, "key_frames").startswith("1,3"), 20)
 
 
 def test_a_key_frame_whose_plate_was_only_touched_is_none_of_another_plate(

@@ -143,6 +143,22 @@ def test_a_file_that_a_farm_overwrites_is_seen_there(
     assert list(refused(bench, again, (2, 3))) == [2]
 
 
+def test_a_farms_log_says_what_could_not_be_compared(bench: ContractBench, window: State) -> None:
+    """A text upstream that runs Python may be another one by then: it is rendered, once for each frame in words."""
+    shot = bench.shot((1, 2))
+    slate = host.create("Text2", message="[python {nuke.root()['fps'].value()}]")
+    host.connect(slate, 0, bench.read(shot / "plate.%04d.exr", 1, 2))
+    node = bench.node_on(slate, bench.read(shot / "clean.exr", 1, 1))
+    press(window, bench, node)
+    script = bench.save()
+    assert refused(bench, node) == {} and not window.messages
+    farm = start_nuke(window=False)
+    again = opened(script)
+    assert refused(bench, again, (1, 2, 2)) == {}
+    says = "Cleanplate_Matte1 is rendered, though unknown: whether the sources of frame {} changed. Press 'Process "
+    assert farm.printed == [f"{says.format(frame)}range' to compare." for frame in (1, 2)]
+
+
 def test_a_copy_that_a_farm_saves_says_what_is_old(
     terminal: State, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
