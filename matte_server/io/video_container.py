@@ -17,11 +17,12 @@ with error correction too, and where the byte lies in them."""
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 """The identifier of an ASF's object that states its size (Advanced Systems Format, 3.2)."""
 _ASF_HEAD = 1 << 16
+_FLV_TAG_HEAD = 11
 _BOX_HEAD = 8
 
 
 def is_cut(path: Path, container_format: str) -> bool:
-    """Whether an AVI, Matroska, WebM, MP4, QuickTime, MXF, ASF or MPEG-TS file ends inside an element of its
+    """Whether an AVI, Matroska, WebM, MP4, QuickTime, MXF, ASF, FLV or MPEG-TS file ends inside an element of its
     outermost level. False for other formats (by FFmpeg's name), and where no size is stated because the file was
     being written."""
     size = path.stat().st_size
@@ -34,6 +35,8 @@ def is_cut(path: Path, container_format: str) -> bool:
             return matroska.end_of_segment(file) > size
         if container_format == "asf":
             return _end_of_asf(file) > size
+        if container_format == "flv":
+            return not _ends_with_tag(file, size)
         if container_format == "mpegts":
             return bool(size % _ts_packet(file))
         return "mp4" in container_format and _end_of_boxes(file, size) > size
@@ -60,6 +63,15 @@ def _end_of_asf(file: BinaryIO) -> int:
     if not found or len(rest) < 88 or rest[72] & 1:
         return 0
     return int(struct.unpack_from("<Q", rest, 24)[0])
+
+
+def _ends_with_tag(file: BinaryIO, size: int) -> bool:
+    """Whether an FLV of ``size`` bytes ends with a whole tag, whose length stands behind it (Adobe Flash Video File
+    Format 10.1, E.3)."""
+    file.seek(max(0, size - 4))
+    length = int.from_bytes(file.read(4), "big")
+    file.seek(max(0, size - 4 - length))
+    return int.from_bytes(file.read(4)[1:], "big") + _FLV_TAG_HEAD == length
 
 
 def _ts_packet(file: BinaryIO) -> int:

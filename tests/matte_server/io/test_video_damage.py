@@ -260,6 +260,17 @@ def test_an_asf_that_is_cut(tmp_path: Path, is_broadcast: bool) -> None:
     assert is_cut(path, "asf") is not is_broadcast
 
 
+def test_an_flv_that_is_cut(tmp_path: Path) -> None:
+    """Its last picture was missing, and nothing said so."""
+    path = encoded_with(tmp_path / "a.flv", "flv", "yuv420p", {"q:v": "3"})
+    data, last = path.read_bytes(), len(packets(path)[-1].data)
+    assert not is_cut(path, "flv") and len(pictures(path)) == COUNT
+    for cut in (1, 4, 40, last, last + 10):
+        path.write_bytes(data[:-cut])
+        with pytest.raises(MatteError, match="is truncated"):
+            VideoReader(path)
+
+
 def test_pictures_before_the_first_key_frame_are_none(tmp_path: Path) -> None:
     """As in a recording that began in the middle of a broadcast; they could not be decoded."""
     path = encoded(tmp_path / "hevc.ts")
