@@ -139,3 +139,24 @@ def test_the_clean_plates_level_moves_with_its_exposure() -> None:
     found = clipping_of(plate, clean, Alignment(transform=np.eye(3), gain=(2.0, 1.0, 0.5), offset=(0.0, 0.1, 0.0)))
     assert found.plate == UNCLIPPED and found.clean == pytest.approx((2.0, 1.1, 0.5)) and found.any
     assert not clipping_of(plate, plate, Alignment(transform=np.eye(3))).any
+
+
+@pytest.mark.parametrize(
+    ("below", "just_below", "at_the_top", "is_level"),
+    [
+        (100, 200, 100, True),  # 300 from 0.985 of the top on: three times the 100 below
+        (101, 200, 100, False),
+        (2000, 40, 120, True),  # a bright sky under white: at the very top three times as many as just below it
+        (2000, 41, 120, False),
+        (2000, 0, 120, False),  # unless the light goes on smoothly up to there, a few values are no pile
+    ],
+)
+def test_a_level_holds_three_times_what_lies_just_below_it(
+    below: int, just_below: int, at_the_top: int, is_level: bool
+) -> None:
+    """The counts in one channel of a picture of 100 x 100 whose other pixels are dark."""
+    values = np.full(10_000, 0.1, np.float32)
+    values[:below], values[3000 : 3000 + just_below] = 0.97, 0.99
+    values[6000 : 6000 + at_the_top] = 1.0
+    picture = np.repeat(values.reshape(100, 100, 1), 3, axis=2)
+    assert (clipping_levels(image(picture)) == (1.0, 1.0, 1.0)) == is_level

@@ -43,8 +43,10 @@ def upright(across: float, right: float, down: float, below: float) -> Array:
         upright(8, -20, 8, -37),
         upright(8, 40, 8, 61.5),
         upright(8, 0, 8, -4000),
+        upright(8, 3.5, 8, -0.5),
+        upright(8, 3.5, 8, 7.5),
     ],
-    ids=["UHD", "between pixels", "above", "below", "nowhere"],
+    ids=["UHD", "between pixels", "above", "below", "nowhere", "half above", "half below"],
 )
 def test_a_small_copy_shows_the_average_of_the_pixels_around(side: int, matrix: Array) -> None:
     plane = np.random.default_rng(side).lognormal(-1.0, 1.0, (96, 120)).astype(np.float32)
