@@ -65,7 +65,7 @@ from matte_server.server import keys
 from matte_server.server.local_server import LocalServer
 from matte_server.server.serve import ServerConfig, serve
 
-from .conftest import Pictures, make_pictures, submit_and_wait
+from .conftest import Pictures, make_pictures, stopped_worker, submit_and_wait
 
 Make = Callable[..., Matte]
 _MIB = 1 << 20
@@ -499,16 +499,16 @@ def test_router_and_service_cannot_decode_a_picture() -> None:
 
 
 def test_an_id_of_another_client_cannot_be_cancelled(server: LocalServer, request_for: Make) -> None:
-    """The request is really on the server when the stranger names it: it waits there behind two slow ones."""
-    slow = make_pictures((640, 960))
-    pair = {"plate": Inline(data=slow.plate), "clean_plate": Inline(data=slow.clean)}
+    """The request is really on the server when the stranger names it: it waits there behind two others, for the
+    worker stands still."""
     with MatteClient(server.endpoint) as owner, dealer(server) as stranger:
-        wanted = [request_for(id=request_id, **pair) for request_id in ("first", "second", "owned")]
-        submit_and_wait(owner, wanted)
-        stranger.send_multipart([bytes(part) for part in encode(Cancel(id="c", target="owned"))])
-        # Messages of one client are handled in order, so the server has handled the cancel before it answers this.
-        status = _answer(stranger, [bytes(part) for part in encode(Status(id="s"))])
-        assert isinstance(status, StatusReply) and status.state["queue"]["interactive"] >= 1
+        wanted = [request_for(id=request_id) for request_id in ("first", "second", "owned")]
+        with stopped_worker(owner):
+            submit_and_wait(owner, wanted)
+            stranger.send_multipart([bytes(part) for part in encode(Cancel(id="c", target="owned"))])
+            # Messages of one client are handled in order, so the server has handled the cancel before it answers.
+            status = _answer(stranger, [bytes(part) for part in encode(Status(id="s"))])
+            assert isinstance(status, StatusReply) and status.state["queue"]["interactive"] >= 1
         answers = [owner.receive(60.0) for _ in wanted]
     assert {answer.id: type(answer) for answer in answers if answer} == dict.fromkeys(
         ("first", "second", "owned"), MatteReply

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from matte_link.client import MatteClient
@@ -23,7 +24,7 @@ from matte_server.models.registry import load_model
 from matte_server.server.local_server import LocalServer
 from matte_server.worker import machine
 from matte_server.worker.memory import MemorySavingLoader
-from tests.matte_server.server.conftest import Pictures, make_pictures
+from tests.matte_server.server.conftest import Pictures, encoded, make_pictures
 
 CPU = torch.device("cpu")
 Make = Callable[..., Matte]
@@ -153,7 +154,7 @@ def test_a_processor_is_shared_as_cores_and_memory_allow(monkeypatch: pytest.Mon
 @pytest.mark.skipif(sys.platform != "linux", reason="the budget of a CPU worker is Linux's RLIMIT_DATA")
 def test_a_frame_beyond_the_budget_is_refused_after_its_turn_alone(request_for: Make, pictures: Pictures) -> None:
     """2000 x 3000: the two pictures alone are 137 MiB as floats, and the budget is 0.15 GiB."""
-    large = make_pictures((2000, 3000))
+    large = Inline(data=encoded(np.full((2000, 3000, 3), 0.4)))
     with LocalServer(["--device", "cpu", "--memory-gb", "0.15"]) as server, MatteClient(server.endpoint) as client:
         worker = client.status().state["workers"][0]["pid"]
         stages: list[str] = []
@@ -163,7 +164,7 @@ def test_a_frame_beyond_the_budget_is_refused_after_its_turn_alone(request_for: 
                 stages.append(event.stage)
 
         with pytest.raises(RemoteError) as caught:
-            client.matte(request_for(plate=Inline(data=large.plate), clean_plate=Inline(data=large.clean)), listen)
+            client.matte(request_for(plate=large, clean_plate=large), listen)
         assert caught.value.code == "out_of_memory"
         assert stages.count("start") == 2 and stages.count("memory") == 1
         # Nothing was killed, and what fits is served.
