@@ -169,7 +169,7 @@ def test_an_unmoved_camera_is_known_without_a_search(
         assert np.array_equal(found.transform, display_transform(image(plate), image(behind)))
 
 
-@pytest.mark.parametrize("size", [(540, 960), (480, 640), (500, 900)])
+@pytest.mark.parametrize("size", [(540, 960), (480, 640)])
 def test_the_last_frame_of_a_still_camera_is_measured_as_the_first(
     half: Float32, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,7 +246,7 @@ def test_a_movement_between_windows_elsewhere_on_the_plane(wall: Float32) -> Non
     [
         np.full((270, 480, 3), 0.18, np.float32),
         np.zeros((270, 480, 3), np.float32),
-        np.random.default_rng(5).normal(0.2, 0.02, (270, 480, 3)).astype(np.float32),
+        np.random.default_rng(5).normal(0.2, 0.02, (160, 280, 3)).astype(np.float32),
         np.full((0, 0, 3), 0.5, np.float32),
         np.full((0, 400, 3), 0.5, np.float32),
         np.full((1, 1, 3), 0.5, np.float32),

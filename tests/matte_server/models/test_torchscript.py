@@ -97,19 +97,27 @@ class Around(nn.Module):
         self.fine = nn.Linear(2, 2)
     def forward(self, x: Tensor) -> Tensor:
         return self.fine(x)
-torch.jit.script(Evil() if sys.argv[1] == "alone" else Around()).save(sys.argv[2])
+torch.jit.script(Evil()).save("alone.pt")
+torch.jit.script(Around()).save("inside another.pt")
 """
+
+
+@pytest.fixture(scope="module")
+def traps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of archives that act while they are restored, made by one process: most of its time is torch's
+    import."""
+    folder = tmp_path_factory.mktemp("traps")
+    # From a file: torch reads a module's source.
+    (folder / "make.py").write_text(_EVIL, encoding="utf-8")
+    subprocess.run([sys.executable, "make.py"], cwd=folder, check=True)
+    return folder
 
 
 @pytest.mark.parametrize("kind", ["alone", "inside another"])
 def test_a_module_that_restores_itself_is_refused_and_does_nothing(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, traps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "evil.pt"
-    # From a file: torch reads a module's source.
-    (tmp_path / "make.py").write_text(_EVIL, encoding="utf-8")
-    subprocess.run([sys.executable, "make.py", kind, str(path)], cwd=tmp_path, check=True)
-    (tmp_path / WRITTEN).unlink(missing_ok=True)
+    path = traps / f"{kind}.pt"
     monkeypatch.chdir(tmp_path)
     assert weights_reader.recognise_file(path) is None
     with pytest.raises(MatteError, match="restores itself by code") as caught:
