@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import freshness, graph, host, node_state, plain_exr, run
+from . import freshness, graph, host, node_state, panel, plain_exr, run
 from .bench import SIZE, Case, ContractBench, Wait, expect, listed_in
 from .plain_exr import PlainImage
 
@@ -198,3 +198,22 @@ def the_guard(bench: ContractBench) -> Iterator[Wait]:
         expect("stale" in str(error), f"the render stopped with {error}")
     else:
         expect(False, "the render was not stopped")
+
+
+@_case
+def an_old_matte_where_the_plugin_is_missing(bench: ContractBench) -> Iterator[Wait]:
+    """A script that was saved while its matte was old stops a render without the plugin, unless the guard is off."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    host.press(node, "process_frame")
+    yield bench.idle(node)
+    host.set_value(node, panel.SHOWS_OLD, True)
+    bench.output(node, 1)
+    host.set_value(node, panel.WATCHED, False)
+    try:
+        bench.output(node, 1)
+    except RuntimeError as error:
+        expect("earlier picture or setting" in str(error), f"the render stopped with {error}")
+    else:
+        expect(False, "the render was not stopped")
+    host.set_value(node, "guard", False)
+    bench.output(node, 1)
