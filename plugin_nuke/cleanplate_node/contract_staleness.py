@@ -202,7 +202,7 @@ def the_guard(bench: ContractBench) -> Iterator[Wait]:
 
 @_case
 def an_old_matte_where_the_plugin_is_missing(bench: ContractBench) -> Iterator[Wait]:
-    """A script that was saved while its matte was old stops a render without the plugin, unless the guard is off."""
+    """A script that was saved while its matte was old stops a render there, unless the guard is off."""
     node = bench.node(bench.shot((1,)), 1, 1)
     host.press(node, "process_frame")
     yield bench.idle(node)
