@@ -306,8 +306,8 @@ def _stored_names(spec: oiio.ImageSpec, file_format: str) -> Sequence[str]:
     if file_format == "targa" and spec.nchannels == 2:
         # OpenImageIO calls the two channels of a grey Targa with alpha R and G.
         return ("Y", "A")
-    if file_format == "cineon" and tuple(spec.channelnames) == ("I", "I2", "I3"):
-        # ImageMagick says of each that it is black and white.
+    if file_format == "cineon" and spec.nchannels == 3 and "I" in spec.channelnames:
+        # ImageMagick says of all three that they are black and white, Blender of the first one.
         return ("R", "G", "B")
     if file_format == "tiff" and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and spec.nchannels > 2:
         # It calls those of a grey TIFF with two other channels R, G and B.

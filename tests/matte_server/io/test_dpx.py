@@ -240,14 +240,15 @@ def test_a_cineon_file_that_is_cut(tmp_path: Path) -> None:
         exr.read_image(path)
 
 
-def test_a_cineon_file_of_imagemagick(tmp_path: Path) -> None:
-    """It calls all three channels black and white, and states 6 KB more than there are."""
+@pytest.mark.parametrize("names", [(0, 0, 0), (0, 1, 2)], ids=["ImageMagick", "Blender"])
+def test_a_cineon_file_whose_channels_have_other_numbers(tmp_path: Path, names: tuple[int, ...]) -> None:
+    """ImageMagick calls all of them black and white, and states 6 KB more than there are; Blender counts from 0."""
     path, code = tmp_path / "a.cin", scene(16)
     cineon(path, code)
     data = bytearray(path.read_bytes())
     struct.pack_into(">I", data, 20, len(data) + 6144)
-    for channel in range(3):
-        data[197 + 28 * channel] = 0
+    for channel, name in enumerate(names):
+        data[197 + 28 * channel] = name
     path.write_bytes(data)
     assert float(np.abs(exr.read_image(path).rgb - code).max()) < 0.0006  # half a step of 10 bits, rounded to 16
 
