@@ -35,11 +35,16 @@ class FrameInputs:
     @property
     def file_warnings(self) -> tuple[str, ...]:
         """What the frame's files state and could not be honoured, a sentence for each cause."""
-        found = [("plate", self.pair.plate.file_warnings()), ("clean plate", self.pair.clean_plate.file_warnings())]
-        for role, guide in (("core", self.guides.core), ("holdout", self.guides.holdout)):
-            if guide is not None:
-                found.append((role, guide.file_warnings(is_data=True)))
-        return with_roles(found)
+        return warnings_of_files(self.pair, self.guides)
+
+
+def warnings_of_files(pair: PlatePair, guides: Guides) -> tuple[str, ...]:
+    """What a frame's files state and could not be honoured, a sentence for each cause."""
+    found = [("plate", pair.plate.file_warnings()), ("clean plate", pair.clean_plate.file_warnings())]
+    for role, guide in (("core", guides.core), ("holdout", guides.holdout)):
+        if guide is not None:
+            found.append((role, guide.file_warnings(is_data=True)))
+    return with_roles(found)
 
 
 class FrameSource(Protocol):

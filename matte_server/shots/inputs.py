@@ -178,9 +178,10 @@ class ShotInputs:
         return with_roles((role, list(told)) for role, told in self._told.items())
 
     def _noted(self, image: Image, role: str, is_data: bool = False) -> Image:
-        """``image``, whose file's warnings are kept; without those on colour where ``is_data``."""
+        """``image``, whose file's warnings are kept; without those on colour where ``is_data``, or where somebody
+        has stated the colourspace."""
         self._told.setdefault(role.replace("_", " "), {}).update(dict.fromkeys(image.file_warnings(is_data)))
-        return image
+        return replace(image, colour_warnings=()) if is_data else image
 
     def read_data(self, path: Path, number: int, role: str = "guide") -> Image:
         """A picture of data, such as a guide: its values as the file stores them, 0 to 1, whatever colour they

@@ -13,12 +13,12 @@ from matte_link.errors import UnavailableError
 from matte_link.messages import Inline, Matte, new_id
 from matte_link.options import MatteOptions
 
-from matte_server.core.image import SCENE_LINEAR, Image
+from matte_server.core.image import SCENE_LINEAR, Guides, Image
 from matte_server.io import exr
 from matte_server.server.local_server import endpoint_of
 
 from .frames import Matted, options_of_frame
-from .pictures import Picture, guide_of, pair_of
+from .pictures import Picture, guide_of, pair_of, with_file_warnings
 
 _SENT = exr.ExrFormat(bit_depth="float", compression="none")
 
@@ -58,19 +58,20 @@ class Client:
             # A fork has none of the threads that send.
             raise UnavailableError("This client was made by another process.", "Make one in each process.")
         chosen = options_of_frame(options)
-        image, behind = pair_of(plate, clean, chosen)
+        pair = pair_of(plate, clean, chosen)
+        guides = Guides(core=guide_of(core, "core", pair.plate), holdout=guide_of(holdout, "holdout", pair.plate))
         request = Matte(
             id=new_id(),
             frame=1,
-            plate=_sent(image, "plate"),
-            clean_plate=_sent(behind, "clean plate"),
-            core=_sent_guide(guide_of(core, "core", image), "core"),
-            holdout=_sent_guide(guide_of(holdout, "holdout", image), "holdout"),
+            plate=_sent(pair.plate, "plate"),
+            clean_plate=_sent(pair.clean_plate, "clean plate"),
+            core=_sent_guide(guides.core, "core"),
+            holdout=_sent_guide(guides.holdout, "holdout"),
             options=_scene_linear(chosen),
         )
         with self._turn:
             reply = self._client.matte(request, cancelled=lambda: self._is_closed)
-        return _received(bytes(reply.data), dict(reply.diagnostics), chosen)
+        return _received(bytes(reply.data), with_file_warnings(reply.diagnostics, pair, guides), chosen)
 
 
 def _scene_linear(options: MatteOptions) -> MatteOptions:

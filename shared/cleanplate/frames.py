@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matte_link.options import MatteOptions
 
-from matte_server.core.image import Float32, Guides, PlatePair
+from matte_server.core.image import Float32, Guides
 from matte_server.errors import MatteError
 from matte_server.shots.nearest_word import nearest_word
 from matte_server.shots.option_files import with_whole_paths
 
-from .pictures import Picture, guide_of, pair_of
+from .pictures import Picture, guide_of, pair_of, with_file_warnings
 
 if TYPE_CHECKING:
     from matte_server.frame.pipeline import MattePipeline
@@ -88,9 +88,9 @@ def matte(
     Raises :class:`CleanplateError`, whose ``code`` and ``message`` say what is wrong."""
     chosen = options_of_frame(options)
     pair = pair_of(plate, clean, chosen)
-    guides = Guides(core=guide_of(core, "core", pair[0]), holdout=guide_of(holdout, "holdout", pair[0]))
+    guides = Guides(core=guide_of(core, "core", pair.plate), holdout=guide_of(holdout, "holdout", pair.plate))
     found = _pipeline().solve(
-        PlatePair(plate=pair[0], clean_plate=pair[1]),
+        pair,
         guides,
         chosen,
         check=lambda: None,
@@ -100,7 +100,7 @@ def matte(
         alpha=found.alpha.pixels[..., 0],
         foreground=found.foreground.pixels,
         layers={name: layer.pixels for name, layer in found.layers.items()},
-        diagnostics=found.diagnostics,
+        diagnostics=with_file_warnings(found.diagnostics, pair, guides),
     )
 
 

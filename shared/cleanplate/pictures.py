@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matte_link.diagnostics import warnings_of
 from matte_link.options import MatteOptions
 
-from matte_server.core.image import SCENE_LINEAR, Image
+from matte_server.core.image import SCENE_LINEAR, Guides, Image, PlatePair
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
+from matte_server.frame.inputs import warnings_of_files
 from matte_server.io import exr
 from matte_server.io.colour import clean_plate_space, to_scene_linear
 from matte_server.io.media import is_video
@@ -32,7 +34,7 @@ _LAYERS = {"layer": "plate", "clean_layer": "clean plate", "view": "plate"}
 """The options that choose what is read from a file, by the picture that then has to be one."""
 
 
-def pair_of(plate: Picture, clean: Picture, options: MatteOptions) -> tuple[Image, Image]:
+def pair_of(plate: Picture, clean: Picture, options: MatteOptions) -> PlatePair:
     """Plate and clean plate, scene-linear. Raises ``MatteError``: bad_picture, bad_option, missing_file, and the
     codes of reading pictures."""
     given = {"plate": plate, "clean plate": clean}
@@ -41,7 +43,7 @@ def pair_of(plate: Picture, clean: Picture, options: MatteOptions) -> tuple[Imag
     asked = "" if options.colourspace == "auto" else options.colourspace
     if not arrays:
         image, read_clean = _read_pair(_file(plate), _file(clean), options)
-        return image, read_clean()
+        return PlatePair(plate=image, clean_plate=read_clean())
     if "plate" in arrays:
         image = image_of(np.asarray(plate), "plate")
         lit = to_scene_linear(image, asked or SCENE_LINEAR, options.ocio_config)
@@ -49,9 +51,10 @@ def pair_of(plate: Picture, clean: Picture, options: MatteOptions) -> tuple[Imag
         lit, _ = _read_pair(_file(plate), _file(plate), options)
     if "clean plate" not in arrays:
         behind = replace(options, layer=options.clean_layer, colourspace=options.clean_colourspace)
-        return lit, _read_pair(_file(clean), _file(clean), behind)[0]
+        return PlatePair(plate=lit, clean_plate=_read_pair(_file(clean), _file(clean), behind)[0])
     space = clean_plate_space(options.clean_colourspace, SCENE_LINEAR, SCENE_LINEAR, asked)
-    return lit, to_scene_linear(image_of(np.asarray(clean), "clean plate"), space, options.ocio_config)
+    image = image_of(np.asarray(clean), "clean plate")
+    return PlatePair(plate=lit, clean_plate=to_scene_linear(image, space, options.ocio_config))
 
 
 def _check_layers(arrays: set[str], options: MatteOptions) -> None:
@@ -86,6 +89,11 @@ def guide_of(guide: Picture | None, name: str, plate: Image) -> Image | None:
     pixels = np.ascontiguousarray(layers, np.float32)
     image = Image(pixels=pixels, channels=channels, data_window=window, display_window=plate.display_window)
     return exr.matte_channel(image)
+
+
+def with_file_warnings(diagnostics: Mapping[str, Any], pair: PlatePair, guides: Guides) -> dict[str, Any]:
+    """A frame's diagnostics with what its files state and could not be honoured, which arrays do not."""
+    return {**diagnostics, "warnings": [*warnings_of(diagnostics), *warnings_of_files(pair, guides)]}
 
 
 def image_of(pixels: Array, name: str) -> Image:

@@ -62,6 +62,24 @@ def test_files_arrays_and_the_server_give_the_same_matte(
     assert set(remote.layers) == {"clean"} and remote.diagnostics["alignment"]["kind"] == "none"
 
 
+def test_what_files_say_that_cannot_be_honoured_is_told(tmp_path: Path, server: LocalServer) -> None:
+    """As the command tells it; here and over a server it was lost."""
+    plate, clean = (tmp_path / f"{name}.png" for name in ("plate", "clean"))
+    for path, picture in zip((plate, clean), pair(), strict=True):
+        files.png(path, np.clip(picture, 0, 1), chunks=[(b"cICP", bytes((1, 9, 0, 1)))])
+    told = ["The tag cICP 1/9/0/1 is not supported (plate, clean plate)."]
+
+    def said(behind: Any, **colour: str) -> list[str]:
+        warnings: list[str] = cleanplate.matte(plate, behind, model="difference", **colour).diagnostics["warnings"]
+        return warnings
+
+    assert said(clean) == told
+    assert said(clean, colourspace="srgb", clean_colourspace="srgb") == []
+    assert told[0].replace(", clean plate", "") in said(np.clip(pair()[1], 0, 1))
+    with cleanplate.Client(server.endpoint.address) as client:
+        assert client.matte(plate, clean, model="difference").diagnostics["warnings"] == told
+
+
 def test_threads_share_a_client_and_one_that_is_closed_says_so(server: LocalServer) -> None:
     plate, clean = pair()
     plates = [plate, plate[:, ::-1], plate * 0.5, clean]
