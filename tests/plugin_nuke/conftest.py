@@ -6,7 +6,6 @@ import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -70,11 +69,6 @@ def bench(window: State, server: Server, tmp_path: Path) -> ContractBench:
 def lonely(window: State, tmp_path: Path) -> ContractBench:
     """A bench without a server."""
     return ContractBench(tmp_path, Server(()))
-
-
-@pytest.fixture
-def fake(window: State) -> ModuleType:
-    return nuke
 
 
 @pytest.fixture
