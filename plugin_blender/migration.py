@@ -57,7 +57,8 @@ def _values(settings: Any) -> dict[str, Any]:
         if item.type == "COLLECTION":
             value = [_values(each) for each in value]
         elif item.type == "ENUM":
-            value = item.enum_items[value].value
+            # One that was pasted from another version's file may have a choice that is none here.
+            value = item.enum_items[value].value if value else []
         if value != []:
             values[name] = value
     return values

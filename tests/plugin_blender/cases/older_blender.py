@@ -11,7 +11,14 @@ from typing import Any
 import bpy
 import stage
 
-_SET = {"model": "difference", "bit_depth": "float", "gamma": 1.25, "layer_shadow": True, "frames": "1-2"}
+_SET = {
+    "model": "difference",
+    "bit_depth": "float",
+    "compression": "zips",
+    "gamma": 1.25,
+    "layer_shadow": True,
+    "frames": "1-2",
+}
 
 
 def case(folder: str) -> dict[str, Any]:
@@ -34,7 +41,12 @@ def made(place: Path) -> dict[str, Any]:
     bpy.ops.wm.save_mainfile()
     node.matte.frames = "1-3"
     bpy.ops.wm.save_mainfile()
-    return {"id": node.matte.node_id, "result": str(runtime.state(node.matte.node_id).plan.result(1))}
+    facts = {"id": node.matte.node_id, "result": str(runtime.state(node.matte.node_id).plan.result(1))}
+    # A choice of another version's, as a pasted node may have it, keeps no file from being saved.
+    node.bl_system_properties_get()["matte"]["compression"] = 99
+    bpy.ops.wm.save_as_mainfile(filepath=str(place / "pasted.blend"))
+    assert node["matte"]["frames"] == "1-3" and "compression" not in node["matte"]
+    return facts
 
 
 def opened(place: Path) -> dict[str, Any]:
