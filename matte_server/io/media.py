@@ -61,6 +61,8 @@ VIDEO_SUFFIXES = (
     ".vob",
     ".3gp",
     ".3g2",
+    ".ogv",
+    ".dv",
     ".wmv",
     ".asf",
     ".flv",

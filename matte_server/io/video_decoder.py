@@ -43,8 +43,9 @@ _UNMARKED_BY_THREADS = ("h264",)
 """Codecs of whose pictures FFmpeg marks no damage where several threads decode one."""
 _SOUGHT_BY_DECODING_TIME = ("mpegts", "mpeg")
 """Formats in which FFmpeg seeks a packet of any kind by the time at which it is decoded, not a key frame."""
-_OF_CODECS = ("mpegvideo", "m4v", "h264", "hevc")
-"""Formats that hold nothing but a codec's data, of which FFmpeg says that they have 25 pictures a second."""
+_OF_CODECS = ("mpegvideo", "m4v", "h264", "hevc", "dv")
+"""Formats that hold nothing but a codec's data, of which FFmpeg says that they have 25 pictures a second, or in DV
+60000."""
 _LATEST = 1 << 62
 
 

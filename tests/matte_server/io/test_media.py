@@ -300,16 +300,19 @@ def test_a_truncated_video_says_so(tmp_path: Path) -> None:
         ("a.m2v", "mpeg2video", "mpeg2video"),
         ("a.vob", "vob", "mpeg2video"),
         ("a.mpe", "mpeg", "mpeg1video"),
+        ("a.ogv", "ogg", "libvpx"),
+        ("a.dv", "dv", "dvvideo"),
     ],
 )
 def test_other_suffixes_of_the_same_containers(tmp_path: Path, name: str, container: str, codec: str) -> None:
     """They were taken for stills."""
     levels = [0.2, 0.7, 0.3, 0.8, 0.4]
     # A few kilobytes are what FFmpeg needs to know a transport stream.
-    texture = np.random.default_rng(1).uniform(-0.1, 0.1, (48, 64, 1)).repeat(3, -1)
+    width, height = (720, 576) if codec == "dvvideo" else (64, 48)
+    texture = np.random.default_rng(1).uniform(-0.1, 0.1, (height, width, 1)).repeat(3, -1)
     with av.open(str(tmp_path / name), "w", format=container) as file:
         stream: Any = file.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 64, 48, "yuv420p", 3000000
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", 3000000
         for number, level in enumerate(levels):
             code = (255 * (level + texture)).astype(np.uint8)
             frame = av.VideoFrame.from_ndarray(code, "rgb24").reformat(format="yuv420p")
