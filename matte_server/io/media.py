@@ -59,6 +59,7 @@ VIDEO_SUFFIXES = (
     ".mpe",
     ".m2v",
     ".vob",
+    ".dvd",
     ".3gp",
     ".3g2",
     ".ogv",

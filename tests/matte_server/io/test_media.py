@@ -299,6 +299,7 @@ def test_a_truncated_video_says_so(tmp_path: Path) -> None:
         ("a.m2t", "mpegts", "mpeg2video"),
         ("a.m2v", "mpeg2video", "mpeg2video"),
         ("a.vob", "vob", "mpeg2video"),
+        ("a.dvd", "dvd", "mpeg2video"),
         ("a.mpe", "mpeg", "mpeg1video"),
         ("a.ogv", "ogg", "libvpx"),
         ("a.dv", "dv", "dvvideo"),
