@@ -210,6 +210,8 @@ def run_start(arguments: argparse.Namespace) -> int:
     print(f"openjd_env: {ADDRESS_VARIABLE}={found.address}")
     if found.keys:
         print(f"openjd_env: {KEYS_VARIABLE}={found.keys}")
+    if found.pid:
+        print(f"openjd_env: {resident.STATE_VARIABLE}={arguments.state.absolute()}")
     print(f"matting server at {found.address}, {f'pid {found.pid}' if found.pid else 'shared by all workers'}")
     return console.OK
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +31,8 @@ from ..server.keys import write_private
 from ..server.local_server import PRIVATE, await_ready_line, endpoint_of, read_lines
 from ..server.startup_watchdog import StartupWatchdog
 
+STATE_VARIABLE = "CLEANPLATE_FARM_STATE"
+"""Names the state file to the tasks of a session that has a server of its own."""
 IDLE_S = 1800.0
 _TOKEN = "CLEANPLATE_RESIDENT"
 _STOP_S = 20.0
@@ -48,6 +50,8 @@ class ResidentServer:
     pid: int = 0
     token: str = ""
     log: str = ""
+    arguments: tuple[str, ...] = ()
+    """Those of ``cleanplate serve`` with which it was started."""
 
 
 def use_shared(state: Path, address: str, keys: str) -> ResidentServer:
@@ -83,14 +87,27 @@ def start(
         with log_file:
             process = _serve(log_file, arguments, token)
         try:
-            _write(state, ResidentServer(address="", pid=process.pid, token=token, log=str(log)))
-            return _ready_server(process, state, log, token, on_progress)
+            starting = ResidentServer(
+                address="", pid=process.pid, token=token, log=str(log), arguments=tuple(arguments)
+            )
+            _write(state, starting)
+            return _ready_server(process, state, starting, on_progress)
         except BaseException:
             # Whoever gives up to wait, as a farm that cancels its session, has no other way to find it again.
             with contextlib.suppress(psutil.NoSuchProcess):
                 _end(psutil.Process(process.pid))
             _remove(state)
             raise
+
+
+def for_task(state: Path, on_progress: Callable[[str], None]) -> ResidentServer | None:
+    """The session's own server; where that was killed, another one with the same arguments, for the session's other
+    tasks too. None where ``state`` names none. Raises as :func:`start` does."""
+    resident = read(state)
+    if not resident or not resident.pid:
+        return None
+    is_there = resident.address and _process(resident)
+    return resident if is_there else start(state, resident.arguments, on_progress)
 
 
 @contextlib.contextmanager
@@ -124,20 +141,14 @@ def _writing(kind: str, path: Path) -> Iterator[None]:
 
 
 def _ready_server(
-    process: subprocess.Popen[str], state: Path, log: Path, token: str, on_progress: Callable[[str], None]
+    process: subprocess.Popen[str], state: Path, starting: ResidentServer, on_progress: Callable[[str], None]
 ) -> ResidentServer:
     """The server once it is ready, written into ``state``."""
-    ready = _await_ready(process, log, on_progress)
+    ready = _await_ready(process, Path(starting.log), on_progress)
     keys = _keys_of(state)
-    resident = ResidentServer(
-        address=ready.address,
-        keys=str(keys),
-        pid=process.pid,
-        token=token,
-        log=str(log),
-    )
     with _writing("key file", keys):
         write_private(keys, ready.client_keys)
+    resident = replace(starting, address=ready.address, keys=str(keys))
     _write(state, resident)
     return resident
 
@@ -227,10 +238,10 @@ def read(state: Path) -> ResidentServer | None:
     try:
         facts = json.loads(small_text(str(state)))
         known = {each.name: facts[each.name] for each in fields(ResidentServer) if each.name in facts}
-        resident = ResidentServer(**known)
+        resident = ResidentServer(**{**known, "arguments": tuple(known.get("arguments", ()))})
     except (OSError, ValueError, TypeError, RecursionError):
         return None
-    texts = (resident.address, resident.keys, resident.token, resident.log)
+    texts = (resident.address, resident.keys, resident.token, resident.log, *resident.arguments)
     is_sound = type(resident.pid) is int and resident.pid >= 0 and all(isinstance(each, str) for each in texts)
     return resident if is_sound else None
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
@@ -23,9 +24,12 @@ from ..shots.plan import frame_numbers
 from ..shots.reports import FrameReport, ResultStatus, ShotReport, summary_of
 from ..shots.role_files import input_pattern
 from ..shots.shot import Shot
+from . import resident
 
 PATIENCE_S = 180.0
 """For how many seconds a chunk waits for a server that is silent, restarting or full before it fails."""
+_OWN_PATIENCE_S = 30.0
+"""The same for a server of the session's own, which nobody starts again and nobody else fills."""
 
 
 def without_missing(order: ShotOrder) -> tuple[ShotOrder, tuple[int, ...]]:
@@ -50,7 +54,7 @@ def run_chunk(shot: Shot, missing: tuple[int, ...] = ()) -> ShotReport:
     chunk that have no plate."""
     for frame in missing:
         _print(f"frame {frame} failed: missing_file: its plate does not exist")
-    with _server(shot) as endpoint, MatteClient(endpoint, PATIENCE_S) as client:
+    with _server(shot) as endpoint, MatteClient(endpoint, _patience_s(endpoint)) as client:
         report = run_shot(shot, client, _ChunkProgress(len(shot.frames)))
     if report.stopped:
         _print(f"openjd_fail: {report.stopped}")
@@ -66,13 +70,19 @@ def run_chunk(shot: Shot, missing: tuple[int, ...] = ()) -> ShotReport:
 
 @contextmanager
 def _server(shot: Shot) -> Iterator[Endpoint]:
-    """The session's server, where the environment names one; no other will do then. Otherwise a server on the
-    default address, or else one for this chunk alone."""
+    """The session's server, where the environment names one; no other will do then, unless it was the session's own
+    and is gone. Otherwise a server on the default address, or else one for this chunk alone."""
     if not os.environ.get(ADDRESS_VARIABLE):
         with server_for("", files=files_of([shot.options])) as endpoint:
             yield endpoint
         return
-    yield endpoint_of()
+    state = os.environ.get(resident.STATE_VARIABLE)
+    own = resident.for_task(Path(state), _print) if state else None
+    yield replace(endpoint_of(own.address, own.keys), is_own=True) if own else endpoint_of()
+
+
+def _patience_s(endpoint: Endpoint) -> float:
+    return _OWN_PATIENCE_S if endpoint.is_own else PATIENCE_S
 
 
 class _ChunkProgress:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -268,6 +269,29 @@ def test_a_server_whose_starter_was_killed_is_ended_by_the_next_command(then: st
         assert resident.start(state, ("--device", "cpu")).address
     assert not psutil.pid_exists(left.pid) or psutil.Process(left.pid).status() == psutil.STATUS_ZOMBIE
     resident.stop(state)
+    assert not state.exists()
+
+
+def test_a_session_whose_server_was_killed_has_another_for_its_next_task(
+    shot: FarmShot, truth: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Each task of the session waited for it for three minutes, and failed."""
+    state = tmp_path / "state.json"
+    assert cli(["farm", "start", "--state", str(state), "--device", "cpu"]) == 0
+    for name, value in re.findall(r"^openjd_env: (\w+)=(.*)$", capsys.readouterr().out, re.MULTILINE):
+        monkeypatch.setenv(name, value)
+    try:
+        killed = resident.read(state)
+        assert killed
+        psutil.Process(killed.pid).kill()
+        psutil.wait_procs([psutil.Process(killed.pid)], timeout=10)
+        words = ["--plate", shot.plate, "--clean", shot.clean, "--output", shot.output("revived")]
+        assert cli(["farm", "task", *words, f"--frames={_first(2)}", "--options", '{"model": "difference"}']) == 0
+        found = resident.read(state)
+        assert found and found.pid != killed.pid and found.arguments == killed.arguments == ("--device", "cpu")
+    finally:
+        resident.stop(state)
+    assert shot.results("revived") == dict(sorted(truth.items())[:2])
     assert not state.exists()
 
 
