@@ -19,12 +19,12 @@ from ..shots.arguments import SHOT_ARGUMENTS
 from ..shots.build_plate import FRAMES, BuiltPlate, build, reference_frame, save, voting_frames
 from ..shots.inputs import ShotInputs
 from ..shots.named_paths import named_path
-from ..shots.plan import plan_shot
 from ..shots.plan_checks import check_new, check_writable
-from ..shots.shot import ShotFrame, ShotSources
+from ..shots.shot import ShotFrame
+from ..shots.without_effect import without_effect
 from . import console
 from .number_range import ANY_WHOLE, NumberRange
-from .shot_flags import add_options, add_shot_flags, options_from
+from .shot_flags import add_options, add_shot_flags, options_from, order_from
 
 EPILOG = """\
 examples:
@@ -118,16 +118,13 @@ def _check_output(output: Path, may_overwrite: bool) -> None:
 
 def _frames(arguments: argparse.Namespace, options: MatteOptions) -> tuple[ShotFrame, ...]:
     """The frames of the shot, planned and checked as if the shot were its own clean plate."""
-    sources = ShotSources(
-        plate=arguments.plate,
-        clean_plate=arguments.plate,
-        output=arguments.output,
-        holdout=arguments.subject,
-        deinterlace=arguments.deinterlace,
-    )
     if Path(arguments.plate).is_dir():
         raise MatteError("no_frames", f"{arguments.plate} is a folder.", "Name a pattern such as plate.####.exr.")
-    return plan_shot(sources, arguments.frames, options, one_output=True).frames
+    order = replace(order_from(arguments, options), clean=arguments.plate, holdout=arguments.subject)
+    shot = order.plan(one_output=True)
+    for sentence in without_effect(order, shot):
+        console.warn(sentence)
+    return shot.frames
 
 
 def _report(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:

@@ -20,7 +20,8 @@ _DEFAULT = "(default: "
 _WIDEST = 116
 """Prose in wider lines is hard to read."""
 _NO_VALUE = re.compile(r"argument (\S+): expected one argument")
-_NO_NUMBER = re.compile(r"invalid float value: ('.*')", re.DOTALL)
+_NO_NUMBER = re.compile(r"invalid (int|float) value: ('.*')", re.DOTALL)
+_NUMBERS = {"int": "a whole number", "float": "a number"}
 _FLAGS_OF_MATTE = ("review", "watch")
 """Those that are taken for commands. To ask the commands for their flags would import what they all need."""
 _UNKNOWN = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)")
@@ -113,7 +114,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends with 2, one sentence and where to find help."""
-        message = _NO_NUMBER.sub(r"\1 is not a number", message)
+        message = _NO_NUMBER.sub(lambda found: f"{found[2]} is not {_NUMBERS[found[1]]}", message)
         found = _UNKNOWN.search(message)
         words = [found[1].split("=")[0]] if found else []
         if message.startswith("the following arguments are required"):

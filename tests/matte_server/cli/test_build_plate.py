@@ -102,6 +102,15 @@ def test_an_interlaced_take_is_said_or_made_whole(
     assert np.ptp(lines) == pytest.approx(0.0 if deinterlace else 0.57, abs=0.02)
 
 
+def test_what_changes_nothing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = save(tmp_path / "plate.0001.exr", wall())
+    words = ["build-plate", str(place), "-o", str(tmp_path / "clean.exr"), "--view", "left", "--deinterlace"]
+    assert cli.main(words) == console.OK
+    said = " ".join(capsys.readouterr().err.split())
+    assert "--deinterlace changes nothing: no file of the shot is a video." in said
+    assert "--view changes nothing: neither plate nor clean plate is an EXR with views." in said
+
+
 def test_a_layer_of_the_plate_is_built(tmp_path: Path) -> None:
     """Only the main R, G, B could be built, of a shot that is matted with --layer."""
     for number in range(3):

@@ -72,8 +72,9 @@ def test_alone_and_with_help_it_says_where_to_start(capsys: pytest.CaptureFixtur
         # No abbreviations: what a later version adds must not change what this means.
         (("matte", "--overw"), "Did you mean --overwrite?"),
         (("matte", "p.exr", "--camera", "lockd"), "Did you mean locked?"),
-        # Python's words for it were "invalid float value".
+        # Python's words for it were "invalid float value" and "invalid int value".
         (("matte", "p.exr", "--erode", "two"), "error: argument --erode: 'two' is not a number. See"),
+        (("matte", "p.exr", "--despeckle", "3.5"), "error: argument --despeckle: '3.5' is not a whole number. See"),
         # Somebody who leaves the kind of a job out, or the command.
         (("farm", "openjd", "p.####.exr", "--bundle", "j"), "file: 'cleanplate farm openjd shot p.####.exr ...'."),
         (("farm", "opencue", "sh010.nk", "--bundle", "j"), "file: 'cleanplate farm opencue nuke sh010.nk ...'."),
