@@ -149,13 +149,15 @@ class VideoDecoder:
 
     def _frames(self) -> Iterator[Any]:
         """The pictures from the place in the file that was reached, in the order shown."""
+        # PyAV raises an error on a packet without data, which Theora has where the picture before is shown on. The
+        # last one, without a time, has the decoder hand out what it still holds.
+        packets = (each for each in self.container.demux(self.stream) if each.size or each.dts is None)
         name = _ALPHA_DECODERS.get(self.stream.codec_context.name)
         if name is None or self.stream.metadata.get("alpha_mode") != "1":
-            found: Iterator[Any] = self.container.decode(self.stream)
-            return found
+            return (frame for packet in packets for frame in packet.decode())
         decoder: Any = av.CodecContext.create(name, "r")
         decoder.thread_type = "AUTO"
-        return (frame for packet in self.container.demux(self.stream) for frame in decoder.decode(packet))
+        return (frame for packet in packets for frame in decoder.decode(packet))
 
     def _numbered(self, is_start: bool) -> Iterator[tuple[int, Any]]:
         """The same with their indices. A B-frame comes when the picture that is shown after it, and from which it

@@ -43,15 +43,16 @@ class PacketTimes:
 def packet_times(path: Path, container: Any, stream: Any) -> PacketTimes:
     """Reads every packet of PyAV's open ``container``, of the file ``path``; ``stream`` is its video track."""
     check = PacketCheck(path, container, stream)
-    pictures, held, ends = [], [], {True: Fraction(0), False: Fraction(0)}
+    held: list[int] = []
+    pictures, ends = [], {True: Fraction(0), False: Fraction(0)}
     for packet in container.demux():
         is_picture = packet.stream is stream
         if packet.size and packet.pts is not None:
             end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
             ends[is_picture] = max(ends[is_picture], end)
-        if is_picture and _is_empty(packet):
-            held.append(packet.pts)
-        elif packet.size and is_picture:
+        if is_picture and (not packet.size or _is_empty(packet)):
+            held += [] if packet.pts is None else [packet.pts]
+        elif is_picture:
             pictures.append(_picture_packet(packet, check))
     times = [each.pts for each in pictures if each.pts is not None]
     has_b_frames = bool(stream.codec_context.has_b_frames)
@@ -61,7 +62,7 @@ def packet_times(path: Path, container: Any, stream: Any) -> PacketTimes:
     return PacketTimes(
         pts=tuple(sorted({each.pts for each in pictures if each.pts is not None and not each.is_dropped})),
         first_key=_first_key(pictures, times),
-        held=tuple(at for at in held if at is not None),
+        held=tuple(held),
         keys=tuple(sorted(_key_times(pictures))),
         count=len(pictures),
         end=max(ends.values()),
