@@ -22,6 +22,7 @@ from .result_key import OTHER, SAME, UNKNOWN, digest
 MOST_BYTES = 1 << 30
 """Files that are larger together are not read to be compared: that takes longer than to make the result again."""
 _MOST_KNOWN = 1_000_000
+_NS_IN_MS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ def files_in(seen: Seen) -> Iterator[SeenFile]:
 
 
 def stamp_of(seen: Seen) -> object:
-    """What the key of a frame has of its files: of each its time in nanoseconds and its size."""
-    return with_each(seen, lambda file: [file.modified_ns, file.size])
+    """What the key of a frame has of its files: of each its time in milliseconds and its size. One share tells
+    Windows and macOS of hundreds of nanoseconds, and Linux of each."""
+    return with_each(seen, lambda file: [file.modified_ns // _NS_IN_MS, file.size])
 
 
 class SeenTogether:

@@ -536,3 +536,24 @@ def test_cancel_while_inputs_are_compared_changes_nothing(
     with rendered() as plates:
         assert press(window, bench, node) == "Cancelled before anything was rendered."
     assert len(asked) == 1 and not plates and manifest.read_all(folder) == before
+
+
+def test_a_system_that_tells_times_less_exactly_sees_the_same_files(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A farm of Linux renders what was made in Windows. Behind a retime the whole sequence counts, which may be too
+    much to be read."""
+    shot, began = bench.shot((1, 2)), 1_700_000_000_123_456_789
+    for file in shot.iterdir():
+        os.utime(file, ns=(began, began))
+    retime = host.create("Retime", speed=1.0)
+    host.connect(retime, 0, bench.read(shot / "plate.%04d.exr", 1, 2))
+    clean = bench.read(shot / "clean.exr", 1, 1)
+    node = bench.node_on(retime, clean, range_mode="custom", first=1, last=2)
+    assert press(window, bench, node) == "up to date, 2 done"
+    monkeypatch.setattr("platform.node", lambda: "farm")
+    monkeypatch.setattr(seen_files, "MOST_BYTES", 0)
+    for later_ns, said in ((-89, "up to date, 2 done"), (2_000_000, "stale: the sources of frames 1-2 changed")):
+        os.utime(shot / "plate.0002.exr", ns=(began, began + later_ns))
+        assert freshness.check(node, deep=False).text == said
+        assert freshness.check(node, deep=False).text == said

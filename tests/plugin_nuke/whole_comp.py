@@ -18,10 +18,10 @@ A_LITTLE = 0.001
 
 
 def overwrite(path: Path) -> None:
-    """Another content of the same size, a nanosecond later: the same second, and the same size."""
+    """Another content of the same size, a millisecond later: the same second, and the same size."""
     facts, data = path.stat(), path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1_000_000))
 
 
 class Comp:
