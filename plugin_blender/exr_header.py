@@ -24,7 +24,7 @@ def read_result(path: str) -> tuple[str, dict[str, Any]]:
         return "", {}
     try:
         diagnostics = json.loads(_attribute(header, DIAGNOSTICS) or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         diagnostics = {}
     return _attribute(header, STAMP), diagnostics if isinstance(diagnostics, dict) else {}
 

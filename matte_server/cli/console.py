@@ -15,6 +15,7 @@ from typing import Any, Self, TextIO, cast
 
 from matte_link.files import disk_words
 from matte_link.messages import Progress
+from matte_link.plain_text import printable
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -123,9 +124,10 @@ def say(message: str) -> None:
 
 
 def complain(message: str, code: str = "") -> None:
-    """One sentence on standard error, the code in front where there is one."""
+    """One sentence on standard error, the code in front where there is one. What it quotes of a file does not act
+    on the terminal."""
     label = f"error ({code}): " if code else "error: "
-    err.print(f"[bold red]{escape(label)}[/]{escape(message)}")
+    err.print(f"[bold red]{escape(label)}[/]{escape(printable(message))}")
 
 
 def tell(message: str) -> None:

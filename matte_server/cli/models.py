@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from matte_link.plain_text import printable
 from matte_link.sequence import counted, format_frames
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
@@ -129,7 +130,8 @@ def run_show(arguments: argparse.Namespace) -> int:
         raise MatteError("bad_weights", f"{path} fits no network that Cleanplate runs; it holds {names}.")
     print(f"{path}: weights of {architecture.label}, for --model {architecture.model}")
     if facts is not None:
-        print("\n".join(_learned(facts)))
+        # What the file says may act on a terminal.
+        print("\n".join(printable(line) for line in _learned(facts)))
     return console.OK
 
 

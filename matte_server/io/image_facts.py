@@ -57,7 +57,7 @@ def read_diagnostics(path: Path) -> dict[str, object]:
     """The diagnostics that the server wrote into a result; empty if Cleanplate did not write the picture."""
     try:
         found = json.loads(_text_of(path, DIAGNOSTICS) or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -55,9 +55,22 @@ def learned_facts(path: Path) -> LearnedFacts | None:
         facts = json.loads(metadata_of(path).get(_FACTS, "{}"))
         if facts.pop("format", "") != _FORMAT:
             return None
-        return LearnedFacts(**{**facts, **{name: tuple(facts[name]) for name in ("frames", "true_frames")}})
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError):
+        found = LearnedFacts(**{**facts, **{name: tuple(facts[name]) for name in ("frames", "true_frames")}})
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+    return found if _is_sound(found) else None
+
+
+def _is_sound(facts: LearnedFacts) -> bool:
+    """Whether every value has its type: anybody can write such a file."""
+    texts = (facts.model, facts.base, facts.licence, facts.version, facts.inputs, facts.device)
+    whole = (*facts.frames, *facts.true_frames, facts.steps, facts.seed)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(type(number) is int for number in whole)
+        and all(type(error) in (int, float) for error in (facts.first_error, facts.error))
+        and isinstance(facts.options, dict)
+    )
 
 
 def content_digest(weights: Mapping[str, Tensor]) -> str:

@@ -27,6 +27,7 @@ from matte_server.cli import main as cli
 from matte_server.cli.interruption import Interruption
 from matte_server.cli.number_range import NumberRange
 from matte_server.cli.parser import example
+from matte_server.errors import MatteError
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -398,3 +399,14 @@ def test_a_command_that_may_have_little_memory_says_so_before_a_library_ends_it(
     done = subprocess.run(["sh", "-c", limited, "sh", *words], capture_output=True, text=True)
     assert done.returncode == console.BAD_INPUT
     assert done.stderr.startswith("warning: Memory is limited to 2929 MiB (ulimit -v).")
+
+
+def test_what_an_error_quotes_of_a_file_does_not_act_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> int:
+        raise MatteError("bad_weights", "It holds \x1b]0;title\x07 and\n\x1b[2J.")
+
+    monkeypatch.setattr(evaluate, "run", fail)
+    assert cli.main(["evaluate", "a", "b"]) == console.BAD_INPUT
+    assert capsys.readouterr().err == "error (bad_weights): It holds \\x1b]0;title\\x07 and \\x1b[2J.\n"

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from matte_server.core.image import Image
+from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.io.exr_header import RawAttribute, decoded_string_vector
@@ -221,3 +223,12 @@ def test_a_refusal_lists_twenty_channels(tmp_path: Path, count: int, is_shortene
         exr.read_image(tmp_path / "a.exr")
     listed = f"Its channels are {', '.join(names[:20])}{', ...' if is_shortened else ''}."
     assert refused.value.hint == listed
+
+
+def test_diagnostics_nested_without_end_are_none(tmp_path: Path) -> None:
+    """A result is looked at before it is replaced, and anybody may have written it."""
+    window = Window(0, 0, 2, 2)
+    told = {exr.DIAGNOSTICS: exr.Attribute(type="string", value="[" * 100_000)}
+    image = Image(np.ones((2, 2, 3), np.float32), ("R", "G", "B"), window, window, metadata=told)
+    exr.write_image(tmp_path / "made.exr", image)
+    assert exr.read_diagnostics(tmp_path / "made.exr") == {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -98,6 +100,34 @@ def test_learned_weights_in_a_folder_whose_name_is_not_utf_8(tmp_path: Path) -> 
     assert learned_facts(path) == facts
     with pytest.raises(MatteError, match="cleanplate"):
         check_learned_for(path, "v2")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model": 5},
+        {"first_error": "x"},
+        {"error": None},
+        {"steps": True},
+        {"frames": "abc"},
+        {"options": [1]},
+        None,
+    ],
+)
+def test_facts_of_learned_weights_that_somebody_made_up_are_none(
+    changed: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    """They ended "models show", and a frame with "a defect of Cleanplate"."""
+    facts = {
+        "format": "cleanplate learned shot", "model": "cleanplate", "base": "b", "licence": "l", "version": "1",
+        "frames": [1], "true_frames": [], "inputs": "i", "steps": 3, "seed": 0, "first_error": 1, "error": 0.5,
+    }  # fmt: skip
+    path = tmp_path / "made.learned"
+    path.write_bytes(save({"a": torch.ones(1)}, {"cleanplate": json.dumps(facts)}))
+    assert learned_facts(path) is not None
+    told = "[" * 100_000 if changed is None else json.dumps(facts | changed)
+    path.write_bytes(save({"a": torch.ones(1)}, {"cleanplate": told}))
+    assert learned_facts(path) is None
 
 
 def test_v1_as_its_authors_saved_it(v1_file: Path, v1_state: State) -> None:
