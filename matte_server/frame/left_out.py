@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings
 from ..pixels.box import box_max
+from .square_pixels import predict_in_square_pixels
 
 _LONG_SIDE = 960
 """The model looks at a copy whose longer side has so many pixels at most: the shadow layer is as coarse."""
@@ -41,6 +42,6 @@ def left_out(
         core=None if frame.core is None else small(frame.core),
         holdout=None,
     )
-    found = model.predict(seen, settings, check).alpha
+    found = predict_in_square_pixels(model, seen, settings, check).alpha
     around = box_max((found - small(alpha) > _MAY_BE_SUBJECT).to(found.dtype), _AROUND)
     return nnf.interpolate(around, (height, width), mode="nearest")

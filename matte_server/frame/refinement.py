@@ -13,11 +13,12 @@ from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSet
 from ..pixels.alpha_refinement import refined_alpha
 from ..pixels.difference import grain_of
 from ..pixels.foreground import foreground_of
+from .square_pixels import predict_in_square_pixels
 
 
 def predict(model: MattingModel, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
     """The model's prediction with its alpha refined."""
-    found = model.predict(frame, settings, check)
+    found = predict_in_square_pixels(model, frame, settings, check)
     if found.expected_error is None:
         return found
     check()

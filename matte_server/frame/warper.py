@@ -68,6 +68,7 @@ class FrameWarper:
             coverage=clean.coverage,
             core=self._guide(plate, guides.core),
             holdout=self._guide(plate, guides.holdout),
+            pixel_aspect=plate.pixel_aspect,
         )
 
     def _clean_plate(

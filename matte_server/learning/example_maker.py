@@ -11,6 +11,7 @@ from ..core.exposure_clipping import clipping_of
 from ..core.image import Guides
 from ..frame.clipping import seen_by_model
 from ..frame.refinement import predict, solved_foreground
+from ..frame.square_pixels import in_square_pixels
 from ..frame.warper import FrameWarper
 from ..models.protocols import CancelCheck, FrameTensors, ModelSettings
 from .examples import LearningExample, example_of
@@ -46,7 +47,7 @@ class ExampleMaker:
         """The frame brought to the device. Raises ``MatteError``: not_finite, bad_key."""
         check_frame(frame)
         guides = Guides(core=frame.key, holdout=frame.mask)
-        given = self._warper.tensors(frame.pair, guides, frame.alignment)
+        given = in_square_pixels(self._warper.tensors(frame.pair, guides, frame.alignment))
         tensors = replace(given, core=None, holdout=None)
         # What the model sees of pictures that were clipped.
         seen = seen_by_model(tensors, clipping_of(frame.pair.plate, frame.pair.clean_plate, frame.alignment))

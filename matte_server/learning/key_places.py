@@ -28,8 +28,11 @@ those with a number wrong by 1 or 2 are found."""
 
 def small_frame(frame: FrameTensors) -> FrameTensors:
     """The frame without guides, averaged down."""
-    names = ("plate", "clean_plate", "coverage")
-    return FrameTensors(**{name: averaged_small(getattr(frame, name)) for name in names})
+    return FrameTensors(
+        plate=averaged_small(frame.plate),
+        clean_plate=averaged_small(frame.clean_plate),
+        coverage=averaged_small(frame.coverage),
+    )
 
 
 def outline(alpha: Tensor) -> Tensor:

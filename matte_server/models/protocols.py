@@ -23,7 +23,8 @@ class FrameTensors:
     ``plate`` and ``clean_plate`` (already aligned and exposure-matched): 3 channels, scene-linear Rec.709,
     unclamped, finite. ``coverage``: 1 channel, 0 where the clean plate does not reach, else 1. ``core`` and
     ``holdout``: 1 channel, 0..1, or None where the artist gave none; a model is told only what is held out for
-    sure, 0 or 1.
+    sure, 0 or 1. ``pixel_aspect``: a pixel's width over its height; a model with weights is shown about square ones
+    (``frame/square_pixels.py``).
     """
 
     plate: Tensor
@@ -31,6 +32,7 @@ class FrameTensors:
     coverage: Tensor
     core: Tensor | None = None
     holdout: Tensor | None = None
+    pixel_aspect: float = 1.0
 
     @property
     def device(self) -> torch.device:

@@ -89,9 +89,10 @@ def test_v2_takes_any_size(v2: V2Model, size: tuple[int, int]) -> None:
 
 def test_v2_pads_by_repeating_the_edge_and_cuts_again(v2: V2Model) -> None:
     odd = pictures((61, 83))
-    whole = FrameTensors(
-        *(nnf.pad(each, (0, 1, 0, 3), mode="replicate") for each in (odd.plate, odd.clean_plate, odd.coverage))
+    plate, clean, coverage = (
+        nnf.pad(each, (0, 1, 0, 3), mode="replicate") for each in (odd.plate, odd.clean_plate, odd.coverage)
     )
+    whole = FrameTensors(plate=plate, clean_plate=clean, coverage=coverage)
     one, other = (v2.predict(frame, ModelSettings(), nobody_cancels) for frame in (odd, whole))
     # The display encoding differs in its last bits with where a row lies in memory (vector or scalar arithmetic).
     assert float((one.alpha - other.alpha[..., :61, :83]).abs().max()) <= 1e-5
