@@ -1,12 +1,14 @@
 """Finds what may be subject where a region or a holdout matte leaves it out of the matte.
 
 The shadow layer compares plate and clean plate where no subject is, and somebody who was left out on purpose is one
-there, however empty alpha is."""
+there, however empty alpha is. Only a network can tell: to a model without weights (``difference``) a shadow with
+an edge is a subject, and a shadow layer that asked it would be without shadows."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
@@ -25,7 +27,10 @@ _AROUND = 4
 def left_out(
     model: MattingModel, frame: FrameTensors, alpha: Tensor, settings: ModelSettings, check: CancelCheck
 ) -> Tensor:
-    """1 where the whole frame shows more of a subject than ``alpha`` has, else 0: both 1 x 1 x H x W."""
+    """1 where the whole frame shows more of a subject than ``alpha`` has, else 0, also of a model without weights:
+    both 1 x 1 x H x W. Raises what ``model`` does."""
+    if model.spec.weights == "none":
+        return torch.zeros_like(alpha)
     height, width = frame.size
     factor = min(1.0, _LONG_SIDE / max(height, width))
     size = (max(1, round(height * factor)), max(1, round(width * factor)))

@@ -472,16 +472,14 @@ def test_quiet_prints_problems_and_the_last_lines_only(
 
 
 def test_the_shadow_is_a_layer_of_the_result(make_shot: Callable[..., ShotFiles], server: LocalServer) -> None:
-    """The lower right part of the set lies in a shadow of 0.6, the disc stands at the left. The network sees that
-    the holdout leaves out a shadow; ``difference`` takes one with an edge for somebody."""
+    """The lower right part of the set lies in a shadow of 0.6, the disc stands at the left. The holdout leaves the
+    shadow out of the matte, where ``difference`` would have it for its edge."""
     shot = make_shot(2)
     lit = wall()
     lit[70:, 100:] *= 0.6
     for number in range(2):
         save(shot.folder / f"plate.{1001 + number}.exr", plate_of(lit, number))
-    words = shot.command(
-        "--model", "cleanplate", "--layer-shadow", "--align", "none", "--server", server.endpoint.address
-    )
+    words = shot.command("--layer-shadow", "--align", "none", "--server", server.endpoint.address)
     holdout = np.zeros((120, 160, 3), np.float32)
     holdout[:, 90:] = 1.0
     assert cli.main([*words, "--holdout", str(save(shot.folder / "holdout.exr", holdout))]) == console.OK
