@@ -17,7 +17,8 @@ with error correction too, and where the byte lies in them."""
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 """The identifier of an ASF's object that states its size (Advanced Systems Format, 3.2)."""
 _ASF_HEAD = 1 << 16
-_FLV_TAG_HEAD = 11
+_FLV_TAG_HEAD, _FLV_TAG_END = 11, 4
+"""Bytes before and behind a tag's data; those behind state its length, and some writers state another."""
 _BOX_HEAD = 8
 
 
@@ -36,7 +37,7 @@ def is_cut(path: Path, container_format: str) -> bool:
         if container_format == "asf":
             return _end_of_asf(file) > size
         if container_format == "flv":
-            return not _ends_with_tag(file, size)
+            return _end_of_tags(file, size) != size
         if container_format == "mpegts":
             return bool(size % _ts_packet(file))
         return "mp4" in container_format and _end_of_boxes(file, size) > size
@@ -65,13 +66,14 @@ def _end_of_asf(file: BinaryIO) -> int:
     return int(struct.unpack_from("<Q", rest, 24)[0])
 
 
-def _ends_with_tag(file: BinaryIO, size: int) -> bool:
-    """Whether an FLV of ``size`` bytes ends with a whole tag, whose length stands behind it (Adobe Flash Video File
-    Format 10.1, E.3)."""
-    file.seek(max(0, size - 4))
-    length = int.from_bytes(file.read(4), "big")
-    file.seek(max(0, size - 4 - length))
-    return int.from_bytes(file.read(4)[1:], "big") + _FLV_TAG_HEAD == length
+def _end_of_tags(file: BinaryIO, size: int) -> int:
+    """Where the last tag whose head is in an FLV of ``size`` bytes ends (Adobe Flash Video File Format 10.1, E.3)."""
+    file.seek(5)
+    at = int.from_bytes(file.read(4), "big") + _FLV_TAG_END
+    while at + _FLV_TAG_HEAD <= size:
+        file.seek(at + 1)
+        at += _FLV_TAG_HEAD + int.from_bytes(file.read(3), "big") + _FLV_TAG_END
+    return at
 
 
 def _ts_packet(file: BinaryIO) -> int:
