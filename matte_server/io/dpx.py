@@ -173,10 +173,8 @@ def cineon_is_cut(path: Path) -> bool:
     order = ">" if head.startswith(CINEON_MAGIC[0]) else "<"
     if len(head) < 1024:
         return True
-    (offset,), (width, height) = (
-        struct.unpack_from(f"{order}I", head, 4),
-        struct.unpack_from(f"{order}II", head, 200),
-    )
+    (offset,) = struct.unpack_from(f"{order}I", head, 4)
+    width, height = struct.unpack_from(f"{order}II", head, 200)
     samples, bits = width * head[193], head[198]
     line = samples * bits // 8
     if bits == 10 and head[_CINEON_PACKING] != _PACKED:

@@ -116,7 +116,7 @@ def _part_alone(path: Path, count: int, index: int) -> Iterator[Path]:
     with path.open("rb") as file:
         data = single_part(file, index)
     if data is None:
-        raise ValueError("the place of its pixels is damaged")
+        raise ValueError("not all of its pixels are there")
     with temporary_picture(".exr") as alone:
         alone.write_bytes(data)
         yield alone

@@ -22,9 +22,8 @@ def lacks_its_picture(path: Path) -> bool:
         resources, at = file.read(min(_size(file), _LARGEST)), 0
         while at < len(resources):
             kind, name = struct.unpack_from(">HB", resources, at + 4)
-            at += (
-                6 + (name + 2) // 2 * 2
-            )  # the name's length stands before it, and both take an even number of bytes
+            # The length of the name stands before it; both together take an even number of bytes.
+            at += 6 + (name + 2) // 2 * 2
             (size,) = struct.unpack_from(">I", resources, at)
             if kind == _VERSION_INFO:
                 return resources[at + 8 : at + 9] == b"\0"

@@ -67,7 +67,7 @@ def _end_of_asf(file: BinaryIO) -> int:
 
 
 def _end_of_tags(file: BinaryIO, size: int) -> int:
-    """Where the last tag whose head is in an FLV of ``size`` bytes ends (Adobe Flash Video File Format 10.1, E.3)."""
+    """Where the last tag that begins in an FLV ends (Adobe Flash Video File Format 10.1, E.3)."""
     file.seek(5)
     at = int.from_bytes(file.read(4), "big") + _FLV_TAG_END
     while at + _FLV_TAG_HEAD <= size:

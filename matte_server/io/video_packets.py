@@ -19,13 +19,13 @@ _LONGEST_EMPTY_VOP = 12
 
 @dataclass(frozen=True)
 class PacketTimes:
-    """The times of a video track. ``pts``: of the pictures, in the order shown; ``first_key``: of the first
-    key frame, before which pictures may be shown that cannot be decoded; ``held``: of packets without a picture, at
+    """The times of a video track. ``pts``: of the pictures, in the order shown; ``first_key``: of the first key
+    frame, before which pictures may be shown that cannot be decoded; ``held``: of packets without a picture, at
     which the one before is shown on; ``keys``: of key frames, with the time at which each is decoded, sorted;
     ``count``: of all pictures; ``end``, ``video_end``: of the last packet of any track and of the video track, in
     seconds. ``damaged``: of pictures whose own checksum is wrong; ``suspect``: of those in damaged parts of the
-    file. ``is_doubtful``: only the decoder's output shows whether the times are
-    right. ``is_broken``: they are not, as in a file made of two, or where packets without a picture fill it up."""
+    file. ``is_doubtful``: only the decoder's output shows whether the times are right. ``is_broken``: they are not,
+    as in a file made of two, or where packets without a picture fill it up."""
 
     pts: tuple[int, ...]
     first_key: int

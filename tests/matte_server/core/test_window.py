@@ -59,9 +59,6 @@ def test_negative_sizes_are_refused() -> None:
 def test_a_reduced_picture_has_the_full_ones_edges() -> None:
     """Its outermost pixels' outer edges lie half a pixel before the first centre and behind the last."""
     up = enlarged(1920 / 480, 1080 / 216)
-    assert (up @ [-0.5, -0.5, 1]).tolist() == [-0.5, -0.5, 1] and (up @ [479.5, 215.5, 1]).tolist() == [
-        1919.5,
-        1079.5,
-        1,
-    ]
+    assert (up @ [-0.5, -0.5, 1]).tolist() == [-0.5, -0.5, 1]
+    assert (up @ [479.5, 215.5, 1]).tolist() == [1919.5, 1079.5, 1]
     assert np.array_equal(enlarged(1, 1), np.eye(3))

@@ -219,8 +219,9 @@ def lines_of_runs(bits: int, is_absolute: bool) -> tuple[list[bytes], Bytes]:
     codes = np.repeat(np.arange(HEIGHT, dtype=np.uint8)[::-1, None] + 1, WIDTH, axis=1)
     if not is_absolute:
         return [bytes([WIDTH, row[0] * 17 if bits == 4 else row[0]]) for row in codes], codes[::-1]
-    codes[:, 1::2] = 9
-    halves = [row[:5] if bits == 8 else bytes([row[0] << 4 | 9] * 2 + [row[0] << 4]) for row in codes]
+    # The last byte and the filling behind it would be an end of the line.
+    codes[:, 1::2], codes[:, -1] = 9, 0
+    halves = [row if bits == 8 else bytes([row[0] << 4 | 9] * 2 + [0]) for row in codes]
     return [bytes([0, WIDTH, *half]).ljust(8 if bits == 8 else 6, b"\0") for half in halves], codes[::-1]
 
 
@@ -239,9 +240,9 @@ def test_run_lengths_end_with_the_last_line_or_behind_it(
 
 
 def test_run_lengths_that_move_on(tmp_path: Path) -> None:
-    """A line whose begin is skipped, and another that is skipped whole, have the first colour."""
-    runs = bytes([0, 2, 2, 1, 3, 7, 0, 0, WIDTH, 8, 0, 0, WIDTH, 9, 0, 0, 0, 1])
+    """What is skipped has the first colour: the lowest line, two pixels, and a line below the highest one."""
+    runs = bytes([0, 2, 2, 1, 3, 7, 0, 0, 0, 2, 0, 1, WIDTH, 9, 0, 0, 0, 1])
     codes = np.zeros((HEIGHT, WIDTH))
-    codes[2, 2:], codes[1], codes[0] = 7, 8, 9
+    codes[2, 2:], codes[0] = 7, 9
     found = read(tmp_path / "a.bmp", bmp(second_header(40, 8, 1), CODE[:0, :, 0], PALETTE) + runs)
     assert np.allclose(found.pixels, codes[..., None] * [1, 2, 3] / 255, atol=1e-6)  # float32

@@ -530,6 +530,16 @@ def test_damaged_pixels_of_tiles_and_parts_are_refused_in_plain_words(
     assert refused.value.message == f"{path} cannot be read: Unable to run decoder."
 
 
+def test_of_parts_only_the_one_that_is_asked_for_must_be_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.exr"
+    two_parts(path, ("rgba", "clean"), (rgb_of(1.0), rgb_of(5.0)))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert exr.read_image(path).pixels[0, 0].tolist() == [1, 2, 3]
+    with pytest.raises(MatteError) as refused:
+        exr.read_image(path, layer="clean")
+    assert refused.value.message == f"{path} cannot be read: not all of its pixels are there."
+
+
 def test_a_size_is_refused_before_its_pixels_are_read() -> None:
     data = exr.encode_exr(picture(), {}, exr.ExrFormat())
     with pytest.raises(MatteError, match="more than this server takes") as caught:

@@ -65,7 +65,7 @@ def test_a_table_that_names_wrong_chunks_is_refused(tmp_path: Path) -> None:
         assert single_part(io.BytesIO(data), 1) is None
 
 
-def test_what_is_damaged_or_has_one_part_is_left_to_the_library(tmp_path: Path) -> None:
+def test_of_what_is_damaged_or_has_one_part_none_is_taken_out(tmp_path: Path) -> None:
     path = tmp_path / "a.exr"
     OpenEXR.File({"type": OpenEXR.scanlineimage}, planes(0)).write(str(path))
     assert single_part(io.BytesIO(path.read_bytes()), 0) is None

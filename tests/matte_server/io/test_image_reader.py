@@ -126,3 +126,12 @@ def test_formats_that_openimageio_reads_wrong_are_refused(tmp_path: Path, suffix
     for path in (made, other):
         with pytest.raises(MatteError, match="is in no format that Cleanplate reads"):
             exr.read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".tga", ".TGA", ".tpic", ".icb", ".vda", ".vst"])
+def test_a_targa_is_known_by_its_name(tmp_path: Path, suffix: str) -> None:
+    """Its bytes begin with no mark."""
+    path = tmp_path / f"a{suffix}"
+    files.tga(path, CODE, 0)
+    # Half a step of 8 bits.
+    assert np.abs(exr.read_image(path).pixels - CODE).max() < 0.51 / 255

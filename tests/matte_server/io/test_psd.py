@@ -27,7 +27,8 @@ def psd(*resources: bytes) -> bytes:
     """RGB of 8 bits, not compressed."""
     head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, *CODE.shape[:2], 8, 3)
     planes = np.moveaxis(CODE, -1, 0).tobytes()
-    return head + block(b"") + block(b"".join(resources)) + block(b"") + b"\0\0" + planes
+    colour_mode = block(b"what a mode may need")
+    return head + colour_mode + block(b"".join(resources)) + block(b"") + b"\0\0" + planes
 
 
 def version_info(has_picture: bool) -> bytes:
