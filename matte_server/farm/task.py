@@ -70,15 +70,16 @@ def run_chunk(shot: Shot, missing: tuple[int, ...] = ()) -> ShotReport:
 
 @contextmanager
 def _server(shot: Shot) -> Iterator[Endpoint]:
-    """The session's server, where the environment names one; no other will do then, unless it was the session's own
-    and is gone. Otherwise a server on the default address, or else one for this chunk alone."""
+    """The session's server, where the environment names one; no other will do then, but one that takes the place of
+    the session's own. Otherwise a server on the default address, or else one for this chunk alone."""
     if not os.environ.get(ADDRESS_VARIABLE):
         with server_for("", files=files_of([shot.options])) as endpoint:
             yield endpoint
         return
     state = os.environ.get(resident.STATE_VARIABLE)
     own = resident.for_task(Path(state), _print) if state else None
-    yield replace(endpoint_of(own.address, own.keys), is_own=True) if own else endpoint_of()
+    # Without a state file nobody can start the session's server again, but it may be there.
+    yield replace(endpoint_of(own.address, own.keys) if own else endpoint_of(), is_own=bool(state))
 
 
 def _patience_s(endpoint: Endpoint) -> float:

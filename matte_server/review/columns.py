@@ -299,10 +299,12 @@ def _worst_of_curves(column: Column, frames: Sequence[FrameFigures]) -> dict[int
 
 
 def _shown(frames: Sequence[FrameFigures]) -> list[bool]:
-    """Which frames show the subject: all that show more than a sliver of it, and all where none does."""
-    areas = np.array([1.0 if frame.alpha_area is None else frame.alpha_area for frame in frames])
-    there = areas[areas > _EMPTY]
-    return list(areas > _SLIVER * np.median(there)) if len(there) else [True] * len(areas)
+    """Which frames show the subject: all that show more than a sliver of it, or of which that is not known, and all
+    where none does."""
+    areas = [frame.alpha_area for frame in frames]
+    there = [area for area in areas if area is not None and area > _EMPTY]
+    least = _SLIVER * float(np.median(there)) if there else -1.0
+    return [area is None or area > least for area in areas]
 
 
 def _outliers(values: Sequence[float | None], rule: OutlierRule) -> list[tuple[int, Reason]]:

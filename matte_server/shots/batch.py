@@ -237,7 +237,8 @@ class _ShotRun:
         if not may_keep(frame.output, prepared.stamp, self._shot.overwrite, self._requests.maker):
             return prepared
         diagnostics = exr.read_diagnostics(frame.output)
-        self._write_others(prepared, diagnostics)
+        with self._folders.ready_for(frame_outputs(frame)):
+            self._write_others(prepared, diagnostics)
         return FrameReport(
             frame=frame.frame,
             name=frame.name,
@@ -276,11 +277,11 @@ class _ShotRun:
         if isinstance(answer, Failure):
             return _failed(frame, answer.code, f"{answer.message} {answer.hint}".rstrip())
         try:
-            for path in frame_outputs(frame):
-                self._folders.make_for(path)
-            write = partial(write_matte, frame, answer.data, sent.prepared.stamp, self._pictures)
-            make_unless_kept(frame.output, sent.prepared.stamp, self._shot.overwrite, write, self._requests.maker)
-            warnings = self._write_others(sent.prepared, answer.diagnostics)
+            stamp = sent.prepared.stamp
+            write = partial(write_matte, frame, answer.data, stamp, self._pictures)
+            with self._folders.ready_for(frame_outputs(frame)):
+                make_unless_kept(frame.output, stamp, self._shot.overwrite, write, self._requests.maker)
+                warnings = self._write_others(sent.prepared, answer.diagnostics)
         except MatteError as error:
             return _failed(frame, error.code, str(error))
         except OSError as error:

@@ -21,7 +21,7 @@ _TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[^:/\s\[\]]+):(\d{1,5
 @dataclass(frozen=True)
 class Endpoint:
     """An address such as ``tcp://127.0.0.1:5560`` and, for a server on another machine, CURVE keys as Z85 text.
-    ``is_own``: the server was started by this process and ends with it.
+    ``is_own``: the server was started for this run, by its process or by its session on a farm, and ends with it.
 
     Raises ``ValueError`` if the address has another form, or if only some of the three keys are given.
     """

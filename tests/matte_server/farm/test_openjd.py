@@ -20,13 +20,14 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from matte_link.endpoint import ADDRESS_VARIABLE
 from matte_link.errors import LinkError
 from matte_link.file_digest import file_digest
 from matte_link.result_key import MAKER, Maker
 
 from matte_server.cli.main import main as cli
 from matte_server.errors import MatteError
-from matte_server.farm import resident
+from matte_server.farm import resident, task
 from matte_server.farm.farm_job import FarmJob, FarmPlan
 from matte_server.farm.openjd import template
 from matte_server.io import exr
@@ -293,6 +294,21 @@ def test_a_session_whose_server_was_killed_has_another_for_its_next_task(
         resident.stop(state)
     assert shot.results("revived") == dict(sorted(truth.items())[:2])
     assert not state.exists()
+
+
+def test_a_task_does_not_wait_long_for_a_server_of_its_session_that_is_gone(
+    shot: FarmShot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another could not be started, so that no state file says how: nobody will, for the rest of the session."""
+    monkeypatch.setattr(task, "_OWN_PATIENCE_S", 0.2)
+    monkeypatch.setenv(ADDRESS_VARIABLE, "tcp://127.0.0.1:9")
+    monkeypatch.setenv(resident.STATE_VARIABLE, str(tmp_path / "state.json"))
+    words = ["--plate", shot.plate, "--clean", shot.clean, "--output", shot.output("gone")]
+    begun = time.monotonic()
+    assert cli(["farm", "task", *words, f"--frames={_first(1)}", "--options", '{"model": "difference"}']) != 0
+    # Far less than the three minutes for a server that somebody may start again.
+    assert time.monotonic() - begun < 60
+    assert "was started for this run has ended too early" in " ".join(capsys.readouterr())
 
 
 def test_what_is_no_state_file_names_no_server(tmp_path: Path) -> None:

@@ -189,6 +189,15 @@ def test_somebody_who_crosses_the_frame_is_no_fault_and_neither_is_the_set_witho
     assert list(odd(frames)) == [1016]
 
 
+def test_frames_of_which_no_area_is_known_hide_no_bad_foreground() -> None:
+    """PNGs that were there already say nothing of themselves: they counted as frames full of the subject, beside
+    which the others showed a sliver that nobody judged."""
+    frames = [replace(frame, alpha_area=0.2, recomposition=0.008) for frame in shot(20)]
+    frames[3:18] = [FrameFigures(frame.frame) for frame in frames[3:18]]
+    frames[19] = replace(frames[19], recomposition=0.15)
+    assert list(odd(frames)) == [1020]
+
+
 def test_a_subject_that_is_missed_is_named_though_others_are_absent() -> None:
     frames = crossing()[5:25]
     frames[1] = replace(frames[1], contradicted=1e-3)

@@ -628,7 +628,29 @@ def test_a_folder_of_results_that_is_renamed_in_the_middle_is_not_made_again(
 
     with MatteClient(server.endpoint) as client:
         report = run_shot(planned, client, move_after_the_first)
-    assert not folder.exists()
-    assert 1 <= len(list(away.glob("*.exr"))) == 4 - len(report.failed) < 4
+    # What the other writer had in hand.
+    assert len(list(folder.glob("*.exr"))) <= 1
+    assert 1 <= 4 - len(report.failed) <= len(list(away.glob("*.exr"))) < 4
     assert {frame.code for frame in report.failed} == {"cannot_write"}
     assert all(f"the folder {folder} was there and is gone." in frame.message for frame in report.failed)
+
+
+def test_comps_of_kept_mattes_do_not_go_on_in_a_folder_that_was_renamed(
+    make_shot: MakeShot, server: LocalServer
+) -> None:
+    shot = make_shot(4)
+    plain = ShotSources(shot.plate, shot.clean, shot.matte)
+    with_comps = replace(plain, background=shot.clean, comp=str(shot.folder / "comps" / "comp.####.exr"))
+    comps, away = shot.folder / "comps", shot.folder / "away"
+
+    def move_after_the_first(event: object) -> None:
+        if isinstance(event, FrameReport) and not away.exists():
+            comps.rename(away)
+
+    options = MatteOptions(model="difference")
+    with MatteClient(server.endpoint) as client:
+        assert not run_shot(plan_shot(plain, "", options), client, lambda event: None).failed
+        report = run_shot(plan_shot(with_comps, "", options), client, move_after_the_first)
+    assert len(list(comps.glob("*.exr"))) <= 1
+    assert 1 <= 4 - len(report.failed) <= len(list(away.glob("*.exr"))) < 4
+    assert {(frame.status, frame.code) for frame in report.failed} == {(ResultStatus.FAILED, "cannot_write")}
