@@ -239,7 +239,7 @@ class VideoDecoder:
             damaged=self._refused,
             suspect=self._indices(found.suspect),
             times=self.pts,
-            held=() if self._is_counted else found.held,
+            held=found.held,
             rounding=max(Fraction(1), MILLISECOND / self.time_base),
         )
 
@@ -258,12 +258,11 @@ class VideoDecoder:
         """The times of the pictures without those that are shown before the first key frame and lack what they are
         predicted from, as where a stream was cut."""
         self._restart()
-        whole: set[int] = set()
+        decoded: set[int] = set()
         with contextlib.suppress(av.FFmpegError):
-            for frame in itertools.takewhile(lambda frame: _at(frame) < key, self._frames()):
-                whole |= set() if frame.is_corrupt else {_at(frame)}
+            decoded.update(itertools.takewhile(lambda at: at < key, map(_at, self._frames())))
         self._restart()
-        return tuple(at for at in self.pts if at >= key or at in whole)
+        return tuple(at for at in self.pts if at >= key or at in decoded)
 
     def _counted(self) -> tuple[int, ...]:
         """Times of the pictures of a file whose own times are of no use: they follow from the frame rate."""

@@ -183,6 +183,40 @@ def test_a_packet_that_codes_nothing_holds_the_picture_before(
     assert {warning for image in found for warning in image.warnings} == set()
 
 
+def test_pictures_of_a_few_bytes_are_pictures(tmp_path: Path) -> None:
+    """Where nothing moves, FFmpeg writes some of no more than twelve."""
+    path, still = tmp_path / "a.avi", av.VideoFrame.from_ndarray(np.full((32, 32, 3), 90, np.uint8), "rgb24")
+    with av.open(str(path), "w") as made:
+        stream: Any = made.add_stream("mpeg4", rate=25, options={"g": "100"})
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        packets = [packet for frame in (*[still] * COUNT, None) for packet in stream.encode(frame)]
+        sizes = [packet.size for packet in packets]
+        made.mux(packets)
+    assert sizes[1:] == [12] * (COUNT - 1)
+    with VideoReader(path) as reader:
+        assert reader.facts.times == tuple(Fraction(number, 25) for number in range(COUNT))
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "b.mkv"])
+def test_a_held_picture_beside_b_frames(tmp_path: Path, name: str) -> None:
+    """Only an AVI is filled up with such packets; in others the times of all other pictures stay."""
+    held = 5  # a B-frame before the picture that it is predicted from
+    with av.open(str(tmp_path / name), "w") as made:
+        stream: Any = made.add_stream("mpeg4", rate=25, options={"bf": "2", "q:v": "2"})
+        stream.width, stream.height, stream.pix_fmt = 192, 128, "yuv420p"
+        codes = (np.rint(picture * 255).astype(np.uint8) for picture in numbered(COUNT))
+        for frame in (*(av.VideoFrame.from_ndarray(code, "rgb24") for code in codes), None):
+            for packet in stream.encode(frame):
+                sent = av.Packet(NOT_CODED if packet.pts == held else bytes(packet))
+                sent.stream, sent.time_base, sent.is_keyframe = stream, packet.time_base, packet.is_keyframe
+                sent.pts, sent.dts = packet.pts, packet.dts
+                made.mux(sent)
+    shown = [number for number in range(COUNT) if number != held]
+    with VideoReader(tmp_path / name) as reader:
+        assert reader.facts.times == tuple(Fraction(number, 25) for number in shown)
+    assert numbers(tmp_path / name, range(1, COUNT)) == shown
+
+
 def packed_bitstream(pictures: list[bytes]) -> list[bytes]:
     """As DivX and Xvid write B-frames to an AVI: the first in the packet of the picture that is shown behind it, a
     header alone in its place. FFmpeg takes such packets apart where they name DivX."""
