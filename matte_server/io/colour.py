@@ -310,22 +310,26 @@ def _name_in(path: str, space: str) -> str:
     """A colourspace's name in a config, which may know it as a role, or in other letters."""
     if space == SCENE_LINEAR:
         return _linear_name(path)
-    return space if space in _known_spaces(path) else str(_config(path).resolve(space))
+    config, names = _config(path)
+    return space if space in names else str(config.resolve(space))
 
 
-@lru_cache(maxsize=8)
 def _known_spaces(path: str) -> frozenset[str]:
-    config = _config(path)
-    names = frozenset(config.getColorSpaceNames())
-    return names | frozenset(alias for name in names for alias in config.getAliases(name))
+    return _config(path)[1]
+
+
+def _config(path: str) -> tuple[oiio.ColorConfig, frozenset[str]]:
+    """A config and the names and aliases of its colourspaces, as its file is now: a server outlives edits."""
+    return _config_as_written(path, 0 if "://" in path else os.stat(path).st_mtime_ns)  # noqa: PTH116 - as below
 
 
 @lru_cache(maxsize=8)
-def _config(path: str) -> oiio.ColorConfig:
+def _config_as_written(path: str, _time: int) -> tuple[oiio.ColorConfig, frozenset[str]]:
     config = oiio.ColorConfig(path)
-    if config.geterror() or not config.getColorSpaceNames():
+    names = frozenset(config.getColorSpaceNames())
+    if config.geterror() or not names:
         raise MatteError("bad_ocio_config", f"The OCIO config {path} cannot be read.")
-    return config
+    return config, names | frozenset(alias for name in names for alias in config.getAliases(name))
 
 
 def _check_files(path: str) -> None:

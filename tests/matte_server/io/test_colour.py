@@ -308,6 +308,20 @@ def test_a_space_is_known_by_its_aliases_and_roles_in_any_case(tmp_path: Path, n
     assert from_scene_linear(neutral(0.4), name, str(path)).pixels[0, 0, 0] == pytest.approx(0.2)
 
 
+def test_a_config_that_is_edited_has_its_new_spaces(tmp_path: Path) -> None:
+    """A server that had read it refused them until it was started again."""
+    path, text = tmp_path / "config.ocio", CONFIG.format(linear="lin_rec709")
+    path.write_text(text)
+    for name in ("new_role", "fourfold"):
+        with pytest.raises(MatteError, match="is not in the OCIO config"):
+            to_scene_linear(neutral(0.2), name, str(path))
+    new = text[text.index("  - !<ColorSpace>\n") :].replace("doubled", "fourfold").replace("2", "4")
+    path.write_text(text.replace("roles: {", "roles: {new_role: doubled, ") + new)
+    os.utime(path, ns=(1, 1))  # two edits may have one time
+    assert to_scene_linear(neutral(0.2), "new_role", str(path)).pixels[0, 0, 0] == pytest.approx(0.4)
+    assert to_scene_linear(neutral(0.2), "fourfold", str(path)).pixels[0, 0, 0] == pytest.approx(0.8)
+
+
 def test_what_openimageio_keeps_converts_as_the_built_in_config_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own config is of another kind: its "sRGB - Display", for one, gives other values."""
     random = np.random.default_rng(1)
