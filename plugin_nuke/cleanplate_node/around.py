@@ -15,7 +15,7 @@ from .node_runs import RunOutcome
 from .node_state import UNCLEAR, node_id, setting, summaries, tell, words_of
 from .plates import render_plates
 from .range_run import RangeRun
-from .status_basis import note_part
+from .status_basis import note_part, tell_trouble
 
 _REST_S = 0.1
 """The shortest rest between two frames."""
@@ -108,8 +108,10 @@ class FramesAround:
         if host.exists(self._node):
             text = f"{self._so_far()}. {trouble}" if trouble else f"up to date, {self._made} done"
             summaries[self._id] = text
-            tell(self._node, text)
-            if not trouble:
+            if trouble:
+                tell_trouble(self._node, text)
+            else:
+                tell(self._node, text)
                 note_part(self._node)
 
     def _forget(self) -> None:

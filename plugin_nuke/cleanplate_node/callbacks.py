@@ -69,8 +69,7 @@ def _show_trouble(node: host.Node, text: str, with_message: bool) -> None:
     with host.unnoticed():
         host.set_value(node, "status", text)
     if not vendor.trouble():
-        _run().tell(node, text)
-        _run().note(node)
+        _run().tell_trouble(node, text)
     if with_message:
         host.say(f"{host.full_name(node)}: {text}")
 
@@ -209,13 +208,11 @@ def on_destroy() -> None:
 
 @_event
 def on_save() -> None:
-    """The script is saved, perhaps under another name: a moment later each node notes in which script it is. What
-    is in a script that is saved without a window was not looked at before."""
+    """The script is saved, perhaps under another name: a moment later each node notes in which script it is."""
     if not vendor.trouble():
         for node in _run().ours():
             _resting.touch(host.full_name(node))
-            if not host.has_window():
-                _run().check(node, deep=False)
+            _run().before_saving(node)
 
 
 @_event
@@ -277,8 +274,7 @@ def _update(node: host.Node) -> None:
         with run.at_work(node):
             run.process(node, (host.current_frame(),), force=True, quiet=True)
     except (LinkError, RuntimeError, OSError) as error:
-        run.tell(node, run.words_of(error))
-        run.note(node)
+        run.tell_trouble(node, run.words_of(error))
 
 
 @_event

@@ -24,10 +24,10 @@ _KEYS = " keys"
 
 def look_again(node: host.Node, ahead: Optional[DiskAhead] = None) -> Optional[bool]:
     """Checks the node if its settings, its graph or what it shows changed since its status was set, or its results
-    were made again elsewhere; returns whether any of that is so. So the sentence of a failure stays until the
-    artist does something about it. It is checked once, too, after a run that went well, which has not looked at all
-    of its frames. Where the disk was asked ``ahead``, but too early, or it was not known what for, nothing is
-    checked and None is returned: it has to be asked again.
+    were made again elsewhere; returns whether any of that is so. It is checked once, too, after whatever has not
+    looked at all of its frames: a script was opened, a run ended. The sentence of a failure stays all the same,
+    until the artist does something about it. Where the disk was asked ``ahead``, but too early, or it was not known
+    what for, nothing is checked and None is returned: it has to be asked again.
 
     Where there are results of the present settings already, such as after an undo, the node shows them.
     """
@@ -40,9 +40,11 @@ def look_again(node: host.Node, ahead: Optional[DiskAhead] = None) -> Optional[b
         return False
     _follow(node, sources)
     if ahead is not None and sources is not None and _asks_for_more(node, sources, ahead):
-        status_basis.forget(node)
+        if is_another:
+            status_basis.forget(node)
         return None
-    check(node, deep=False, sources=sources, ahead=ahead)
+    stays = status_basis.words_stay(node) and not is_another
+    check(node, deep=False, sources=sources, ahead=ahead, tells=not stays)
     return is_another
 
 
@@ -50,10 +52,23 @@ def open_again(node: host.Node) -> None:
     """The script was opened: the node shows what it has. It is looked at a moment later; in a terminal nobody sees
     its status, and a farm's task would ask the disk for every file of the shot."""
     watch(node)
-    _follow(node, _settled(node))
-    status_basis.forget(node)
+    sources = _settled(node)
+    _follow(node, sources)
+    status_basis.note(node, sources)
+    status_basis.note_part(node)
     if shown_results(node):
         tell(node, "its results are being looked at")
+
+
+def before_saving(node: host.Node) -> None:
+    """The script is saved: what it says to a Nuke without the plugin must be true by now. In a window the files are
+    looked at a moment later only, and a setting that was changed just before the script was saved is seen here."""
+    if not host.has_window():
+        check(node, deep=False)
+        return
+    with contextlib.suppress(*UNCLEAR):
+        if ShownResult(node).settings().is_old:
+            note_old(node, True)
 
 
 def _settled(node: host.Node) -> Optional[NodeSources]:
@@ -102,8 +117,10 @@ def check(
     deep: bool = True,
     sources: Optional[NodeSources] = None,
     ahead: Optional[DiskAhead] = None,
+    tells: bool = True,
 ) -> ResultState:
-    """Compares what the node shows with what it would make now, and puts the words on the node.
+    """Compares what the node shows with what it would make now, and puts the words on the node, where it ``tells``
+    them.
 
     ``deep`` also compares the current frame and asks Nuke for its hashes, which is not allowed in all of its
     events.
@@ -126,8 +143,9 @@ def check(
             disk_ahead.note_files(host.full_name(node), shown.files, shown.count)
     except UNCLEAR as error:
         found = ResultState(usable=False, text=words_of(error))
-    tell(node, found.text)
-    status_basis.note(node, sources)
+    if tells:
+        tell(node, found.text)
+    status_basis.note(node, sources, stays=not tells)
     return found
 
 
@@ -138,18 +156,19 @@ def _shown(node: host.Node, sources: NodeSources, ahead: Optional[DiskAhead]) ->
 
 
 def _compared(name: str) -> None:
-    """On the comparison's thread: a node's files were read, or those of its key frames."""
+    """On any thread but the main one: a node's files were read, or those of its key frames."""
     name = name.partition(_KEYS)[0]
     host.on_main(_check_again, name, disk_ahead.ask(name))
 
 
-def _check_again(name: str, ahead: Optional[DiskAhead] = None) -> None:
+def _check_again(name: str, ahead: Optional[DiskAhead]) -> None:
     if must_wait():
-        later.after(_WAIT_S, host.on_main, _check_again, name)
+        later.after(_WAIT_S, _compared, name)
         return
     node = host.find(name)
     if node is not None and is_ours(node) and not running(node):
-        check(node, deep=False, ahead=ahead if ahead and disk_ahead.holds(name, ahead) else None)
+        ahead = ahead if ahead and disk_ahead.holds(name, ahead) else None
+        check(node, deep=False, ahead=ahead, tells=not status_basis.words_stay(node))
 
 
 _comparison = BackgroundComparison(_compared)

@@ -129,7 +129,6 @@ class RangeRun(NodeRun):
         self._ended()
         if is_current:
             disk_ahead.note_change(host.full_name(self.node))
-        if is_current:
             if self._not_reloaded:
                 show_results(self.node, self.plan.folder, self.plan.frames, listed=listed)
             progress.makers = self._compare_makers(records)
@@ -142,11 +141,11 @@ class RangeRun(NodeRun):
     def _say_at_the_end(self, progress: JobProgress) -> None:
         summaries[self.plan.node_id] = progress.summary
         tell(self.node, progress.summary)
-        self._look_again(progress)
+        self._note_status(progress)
         if progress.trouble and not self._quiet:
             host.say(f"{host.full_name(self.node)}: {progress.summary}")
 
-    def _look_again(self, progress: JobProgress) -> None:
+    def _note_status(self, progress: JobProgress) -> None:
         """The artist may have changed a setting while the run was under way: the result is then stale already. Of a
         view that was added there is none."""
         sources = None
@@ -159,8 +158,8 @@ class RangeRun(NodeRun):
         added = [view for view in host.views() if view not in self.plan.views]
         if self.is_stale or added:
             tell(self.node, STALE_SETTINGS if self.is_stale else f"not processed in view {', '.join(added)}")
-        status_basis.note(self.node, sources)
-        if progress.succeeded and not self.is_background:
+        status_basis.note(self.node, sources, stays=not progress.succeeded)
+        if self.is_stale or not self.is_background:
             status_basis.note_part(self.node)
 
     def _compare_makers(self, records: Sequence[manifest.Record]) -> str:

@@ -26,7 +26,7 @@ from . import (
     sessions,
 )
 from .disk_ahead import ask
-from .freshness import check, look_again, note_scripts, open_again
+from .freshness import before_saving, check, look_again, note_scripts, open_again
 from .guarded import guarded_states, render_begins, render_ended
 from .migration import migrate
 from .node_runs import all_running, at_work, must_wait, running
@@ -52,13 +52,14 @@ from .preflight import compare_makers_of, frames_of, preflight, server_words
 from .range_plan import Refused
 from .range_run import RangeRun
 from .result_read import show_nothing, show_results
-from .status_basis import note, note_part
+from .status_basis import note_part, tell_trouble
 
 __all__ = [
     "all_running",
     "arrivals",
     "ask",
     "at_work",
+    "before_saving",
     "check",
     "clear",
     "frames_of",
@@ -68,7 +69,6 @@ __all__ = [
     "look_again",
     "must_wait",
     "node_id",
-    "note",
     "open_again",
     "ours",
     "process",
@@ -84,7 +84,7 @@ __all__ = [
     "stop",
     "stop_all",
     "take_over_state",
-    "tell",
+    "tell_trouble",
     "watch",
     "words_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -123,9 +123,7 @@ class ShownResult:
         changed = [one.frame for one, key in found if key.differs(one.key)]
         if changed:
             return _old(f"stale: the sources of {_frames(changed)} changed")
-        ahead = self._ahead_of_folder
-        there = {f"{self._folder}/{name}" for name in ahead.results.stamps} if ahead else None
-        there = manifest.results_there(self._folder) if there is None else there
+        there = self._results_there()
         gone = [at for at in keys if manifest.result_file(self._folder, *at) not in there]
         if gone:
             named = ", ".join(sorted({view for _, view in gone})) if len(host.views()) > 1 else ""
@@ -136,6 +134,12 @@ class ShownResult:
             return ResultState(usable=False, text=_failed(failed))
         unknown = [one.frame for one, key in found if not key.is_known_to_equal(one.key)]
         return _unknown(unknown, being_read)
+
+    def _results_there(self) -> Collection[str]:
+        ahead = self._ahead_of_folder
+        if ahead is None:
+            return manifest.results_there(self._folder)
+        return {f"{self._folder}/{name}" for name in ahead.results.stamps}
 
     def _read(self, pairs: Sequence[tuple[FrameKey, FrameKey]]) -> bool:
         """Of keys that results were made from, each with that of now: has those files read that tell whether it is
@@ -210,7 +214,8 @@ class ShownResult:
     def _with_makers(self, found: ResultState) -> ResultState:
         if not found.usable or not self.makers.text:
             return found
-        return ResultState(usable=not self.makers.stale, text=self.makers.text)
+        is_stale = self.makers.stale
+        return ResultState(usable=not is_stale, text=self.makers.text, is_unknown=not is_stale)
 
 
 def _old(text: str) -> ResultState:

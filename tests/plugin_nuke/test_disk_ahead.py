@@ -167,3 +167,22 @@ def test_a_disk_that_does_not_answer_ends_no_look(lonely: ContractBench, monkeyp
 
     monkeypatch.setattr(manifest, "read_all", gone)
     assert disk_ahead.ask(host.full_name(node)) is None
+
+
+def test_opening_a_script_makes_nothing_by_itself(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An automatic update follows changes. A script that is opened is none, though its many files are looked at."""
+    node = long_shot(window, bench)
+    host.set_value(node, "auto_update", True)
+    script = bench.save("auto.nk")
+    host.new_script()
+    updated: list[str] = []
+    monkeypatch.setattr(callbacks, "_update", lambda node: updated.append(host.full_name(node)))
+    host.open_script(script.as_posix())
+    found = host.find("Cleanplate_Matte1")
+    assert found is not None
+    until(window, bench.says(found, "up to date"), 20)
+    assert not updated
+    host.set_value(found, "erode", 1.0)
+    until(window, lambda: bool(updated), 20)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import nuke
 import pytest
-from cleanplate_node import bake, freshness, host, node_runs, plain_exr
+from cleanplate_node import bake, freshness, graph, host, manifest, node_runs, plain_exr
 from cleanplate_node.bench import ContractBench, Server
 from matte_link import seen_files
 from nuke._state import State
 
 from tests.plugin_nuke.conftest import start_nuke
-from tests.plugin_nuke.pressing import looked_at, press, until
-from tests.plugin_nuke.test_makers import change_maker
+from tests.plugin_nuke.pressing import broken, looked_at, press, until
+from tests.plugin_nuke.test_makers import change_maker, drop_makers
 
 NEW = 9
 """Where the subject stands in the new picture."""
@@ -157,6 +157,11 @@ def test_a_farms_log_says_what_could_not_be_compared(bench: ContractBench, windo
     assert refused(bench, again, (1, 2, 2)) == {}
     says = "Cleanplate_Matte1 is rendered, though unknown: whether the sources of frame {} changed. Press 'Process "
     assert farm.printed == [f"{says.format(frame)}range' to compare." for frame in (1, 2)]
+    drop_makers(bench, again)
+    assert refused(bench, again, (1,)) == {}
+    assert farm.printed[2].startswith(
+        "Cleanplate_Matte1 is rendered, though unknown: it was not recorded which version"
+    )
 
 
 def test_a_copy_that_a_farm_saves_says_what_is_old(
@@ -285,3 +290,44 @@ def test_the_note_of_a_node_upstream_makes_nothing_stale(bench: ContractBench, w
     assert press(window, bench, second) == "up to date, 1 done"
     host.set_value(first, "shows_old", True)
     assert freshness.check(second).text == "up to date"
+
+
+def test_the_note_after_a_run_that_failed(bench: ContractBench, window: State) -> None:
+    """The sentence of the failure stays, and a farm without the plugin refuses what is old and nothing else."""
+    shot = bench.shot((1, 2, 3))
+    node = bench.node(shot, 1, 3)
+    press(window, bench, node)
+    overwrite(bench, shot, 3)
+    plain_exr.write(shot / "plate.0002.exr", broken(bench.plate(NEW, bench.clean())))
+    host.go_to(2)
+    failed = press(window, bench, node, "process_frame")
+    assert failed.startswith("0 of 1 frame done. Frame 2:") and not host.value(node, "shows_old")
+    until(window, lambda: bool(host.value(node, "shows_old")), 20)
+    time.sleep(0.3)
+    until(window, lambda: not window.queue)
+    assert bench.status(node) == failed
+    failed = press(window, bench, node)
+    assert failed.startswith("1 of 2 frames done. Frame 2:")
+    until(window, lambda: not host.value(node, "shows_old"), 20)
+    assert bench.status(node) == failed
+
+
+def test_the_note_after_a_press_that_was_refused(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1)
+    press(window, bench, node)
+    host.set_value(node, "server", "nonsense")
+    host.set_value(node, "erode", 2.0)
+    said = press(window, bench, node)
+    until(window, lambda: bool(host.value(node, "shows_old")), 20)
+    assert bench.status(node) == said and window.messages == [f"Cleanplate_Matte1: {said}"]
+
+
+def test_a_script_that_is_saved_at_once_says_what_is_old(lonely: ContractBench, window: State) -> None:
+    """As a pipeline's tool saves it, which sets a knob and does not wait for the look."""
+    node = lonely.node(lonely.shot((1,)), 1, 1)
+    host.set_value(
+        host.inner(node, graph.READ), "file", manifest.result_pattern(f"{lonely.folder.as_posix()}/id/key")
+    )
+    script = lonely.save("at_once.nk")
+    without_the_plugin()
+    assert host.value(opened(script), "shows_old")

@@ -168,7 +168,7 @@ def test_files_that_were_compared_in_the_middle_of_a_render(
     said: list[str] = []
 
     def compared() -> None:
-        freshness._check_again(host.full_name(node))
+        freshness._check_again(host.full_name(node), None)
         said.append(bench.status(node))
 
     write = host.create("Write", file=f"{bench.folder.as_posix()}/o.%04d.exr", raw=True)
