@@ -234,15 +234,26 @@ def _has_no_choice(node: Any, name: str) -> bool:
 
 
 def has_defaults_of_cycles(struct: Any, item: Any) -> bool:
-    """Whether a pointer leads to settings of Cycles of which none was ever set. Where there are none yet, a look at
-    them makes them, and an undo to before that can crash Blender."""
+    """Whether a pointer leads to settings of Cycles that all have their defaults. Where there are none yet, a look
+    at them makes them, and an undo to before that can crash Blender."""
     if not item.fixed_type.identifier.startswith("Cycles"):
         return False
     if not struct.is_property_set(item.identifier):
         return True
     settings = getattr(struct, item.identifier)
-    names = (each.identifier for each in settings.bl_rna.properties)
-    return not any(name != "rna_type" and settings.is_property_set(name) for name in names)
+    return not any(_is_changed(settings, each) for each in settings.bl_rna.properties)
+
+
+def _is_changed(settings: Any, item: Any) -> bool:
+    """Whether a setting is another than its default. A choice counts once it was set: Blender warns where
+    it is asked for some defaults of Cycles."""
+    name = item.identifier
+    if name == "rna_type" or not settings.is_property_set(name):
+        return False
+    value = getattr(settings, name)
+    if item.type not in ("BOOLEAN", "INT", "FLOAT"):
+        return value is not None
+    return bool(tuple(value) != tuple(item.default_array) if item.is_array else value != item.default)
 
 
 def _is_of_an_add_on(struct: Any, item: Any) -> bool:

@@ -34,7 +34,7 @@ def case(place: Path) -> None:
 
 def looked_at() -> None:
     """A look makes no settings that the steps of the undo list lack: Blender crashed where it took back a scene.
-    Those that are made otherwise count as soon as one of them is set."""
+    Those that are made otherwise count as soon as one of them is another than its default."""
     from sent import Sent
 
     bpy.ops.wm.read_homefile()
@@ -48,8 +48,12 @@ def looked_at() -> None:
     state = look.state()
     assert [each.is_property_set("cycles") for each in own] == made
     assert None not in [each.cycles for each in own] and look.state() == state
-    scene.cycles.samples = 7
-    assert look.state() != state
+    for settings, name in ((scene.cycles, "samples"), (bpy.data.lights[0].cycles, "max_bounces")):
+        kept = getattr(settings, name)
+        setattr(settings, name, 7)
+        assert look.state() != state, name
+        setattr(settings, name, kept)
+        assert look.state() == state, name
 
 
 def compositor() -> Any:
