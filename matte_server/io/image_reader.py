@@ -39,7 +39,7 @@ from .jpeg import (
     JPEG_MAGIC,
     first_picture,
     holds_several,
-    is_cut,
+    jpeg_is_cut,
     refuse_unsaid_inks,
     states_pixels_per_length,
 )
@@ -145,7 +145,7 @@ def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[s
         return ended_once(path) if head.startswith(BMP_MAGIC) else fully_stated(path), ()
     data = path.read_bytes()
     refuse_unsaid_inks(data, label)
-    if is_cut(data):
+    if jpeg_is_cut(data):
         raise unreadable(path, label, "it ends before its picture does")
     if (alone := first_picture(data)) is not None:
         return alone, (_GAIN_MAP,)

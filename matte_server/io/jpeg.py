@@ -28,7 +28,7 @@ _MP_ENTRIES, _SMALL_COPY = 0xB002, 1
 """The tag that lists a file's pictures, 16 bytes each; the class of those that are small copies of another."""
 
 
-def is_cut(data: bytes) -> bool:
+def jpeg_is_cut(data: bytes) -> bool:
     """Whether a JPEG, ``data``, lacks its end. Of a progressive one OpenImageIO would show the scans that are
     there, which are coarse."""
     if data.endswith(b"\xff\xd9"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -19,13 +20,17 @@ _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_HEAD = 1 << 16
 _FLV_TAG_HEAD, _FLV_TAG_END = 11, 4
 """Bytes before and behind a tag's data; those behind state its length, and some writers state another."""
+_DV_BEGIN, _DV_HEAD = re.compile(rb"\x1f\x07\x00[\x3f\xbf]"), 1 << 20
+"""How a picture of DV begins (IEC 61834-2), the first one somewhere behind the file's begin."""
+_DV_PICTURE = {0x3F: 120_000, 0xBF: 144_000}
+"""Bytes of a picture of 25 Mbit/s, by the last of these, which says 525 or 625 lines; others have a multiple."""
 _BOX_HEAD = 8
 
 
 def is_cut(path: Path, container_format: str) -> bool:
-    """Whether an AVI, Matroska, WebM, MP4, QuickTime, MXF, ASF, FLV or MPEG-TS file ends inside an element of its
-    outermost level. False for other formats (by FFmpeg's name), and where no size is stated because the file was
-    being written."""
+    """Whether an AVI, Matroska, WebM, MP4, QuickTime, MXF, ASF, FLV, MPEG-TS or raw DV file ends inside an element
+    of its outermost level. False for other formats (by FFmpeg's name), and where no size is stated because the file
+    was being written."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if container_format == "avi":
@@ -40,6 +45,8 @@ def is_cut(path: Path, container_format: str) -> bool:
             return _end_of_tags(file, size) != size
         if container_format == "mpegts":
             return bool(size % _ts_packet(file))
+        if container_format == "dv":
+            return _behind_dv_pictures(file, size) > 0
         return "mp4" in container_format and _end_of_boxes(file, size) > size
 
 
@@ -83,6 +90,12 @@ def _ts_packet(file: BinaryIO) -> int:
         if head[at::size][:3] == bytes((_TS_SYNC,) * 3):
             return size
     return 1
+
+
+def _behind_dv_pictures(file: BinaryIO, size: int) -> int:
+    """Bytes of an incomplete picture at the end of a raw DV: its decoder fills it up from the picture before."""
+    found = _DV_BEGIN.search(file.read(_DV_HEAD))
+    return (size - found.start()) % _DV_PICTURE[found[0][-1]] if found else 0
 
 
 def _end_of_boxes(file: BinaryIO, size: int) -> int:

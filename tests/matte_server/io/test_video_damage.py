@@ -275,6 +275,27 @@ def test_an_flv_that_is_cut(tmp_path: Path) -> None:
             VideoReader(path)
 
 
+@pytest.mark.parametrize(("lines", "rate", "layout"), [(576, 25, "yuv420p"), (480, 30000 / 1001, "yuv411p")])
+def test_a_raw_dv_that_is_cut(tmp_path: Path, lines: int, rate: float, layout: str) -> None:
+    """What its last picture lacked was filled up from the one before, in silence."""
+    path = tmp_path / "a.dv"
+    with av.open(str(path), "w", format="dv") as made:
+        stream: Any = made.add_stream("dvvideo", rate=Fraction(rate).limit_denominator(1001))
+        stream.width, stream.height, stream.pix_fmt = 720, lines, layout
+        for level in (50, 100, 150):
+            code = np.full((lines, 720, 3), level, np.uint8)
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(code, "rgb24").reformat(format=layout)))
+    data = path.read_bytes()
+    for begin in (0, 80):  # a capture that began within a picture
+        path.write_bytes(data[begin:])
+        with VideoReader(path) as reader:
+            assert len(reader.facts.times) == (2 if begin else 3)
+        for cut in (1, 1000):
+            path.write_bytes(data[begin:-cut])
+            with pytest.raises(MatteError, match="is truncated"):
+                VideoReader(path)
+
+
 def test_pictures_before_the_first_key_frame_are_none(tmp_path: Path) -> None:
     """As in a recording that began in the middle of a broadcast; they could not be decoded."""
     path = encoded(tmp_path / "hevc.ts")
