@@ -20,6 +20,8 @@ _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_HEAD = 1 << 16
 _FLV_TAG_HEAD, _FLV_TAG_END = 11, 4
 """Bytes before and behind a tag's data; those behind state its length, and some writers state another."""
+_OGG_PAGE, _OGG_HEAD = b"OggS", 27
+"""How a page of an Ogg begins, and the bytes before the sizes of what it holds; the last is the count of these."""
 _DV_BEGIN, _DV_HEAD = re.compile(rb"\x1f\x07\x00[\x3f\xbf]"), 1 << 20
 """How a picture of DV begins (IEC 61834-2), the first one somewhere behind the file's begin."""
 _DV_PICTURE = {0x3F: 120_000, 0xBF: 144_000}
@@ -28,9 +30,9 @@ _BOX_HEAD = 8
 
 
 def is_cut(path: Path, container_format: str) -> bool:
-    """Whether an AVI, Matroska, WebM, MP4, QuickTime, MXF, ASF, FLV, MPEG-TS or raw DV file ends inside an element
-    of its outermost level. False for other formats (by FFmpeg's name), and where no size is stated because the file
-    was being written."""
+    """Whether an AVI, Matroska, WebM, MP4, QuickTime, MXF, ASF, FLV, Ogg, MPEG-TS or raw DV file ends inside an
+    element of its outermost level. False for other formats (by FFmpeg's name), and where no size is stated because
+    the file was being written."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if container_format == "avi":
@@ -43,6 +45,8 @@ def is_cut(path: Path, container_format: str) -> bool:
             return _end_of_asf(file) > size
         if container_format == "flv":
             return _end_of_tags(file, size) != size
+        if container_format == "ogg":
+            return _end_of_pages(file, size) != size
         if container_format == "mpegts":
             return bool(size % _ts_packet(file))
         if container_format == "dv":
@@ -80,6 +84,19 @@ def _end_of_tags(file: BinaryIO, size: int) -> int:
     while at + _FLV_TAG_HEAD <= size:
         file.seek(at + 1)
         at += _FLV_TAG_HEAD + int.from_bytes(file.read(3), "big") + _FLV_TAG_END
+    return at
+
+
+def _end_of_pages(file: BinaryIO, size: int) -> int:
+    """Where the last page that begins in an Ogg of ``size`` bytes ends (RFC 3533, 6); its size where other bytes
+    lie between its pages."""
+    at = 0
+    while at + _OGG_HEAD <= size:
+        file.seek(at)
+        head = file.read(_OGG_HEAD)
+        if not head.startswith(_OGG_PAGE):
+            return size
+        at += _OGG_HEAD + head[-1] + sum(file.read(head[-1]))
     return at
 
 

@@ -275,6 +275,19 @@ def test_an_flv_that_is_cut(tmp_path: Path) -> None:
             VideoReader(path)
 
 
+def test_an_ogg_that_is_cut(tmp_path: Path) -> None:
+    """Of seven pictures one was left, and nothing said so; many lie in one page."""
+    path = encoded_with(tmp_path / "a.ogv", "libvpx", "yuv420p", {"deadline": "realtime"})
+    data = path.read_bytes()
+    assert not is_cut(path, "ogg") and len(pictures(path)) == COUNT
+    for cut in (1, 300, len(data) - data.rindex(b"OggS") - 20):
+        path.write_bytes(data[:-cut])
+        with pytest.raises(MatteError, match="is truncated"):
+            VideoReader(path)
+    path.write_bytes(data + b"behind its last page, as some programs write")
+    assert not is_cut(path, "ogg")
+
+
 @pytest.mark.parametrize(("lines", "rate", "layout"), [(576, 25, "yuv420p"), (480, 30000 / 1001, "yuv411p")])
 def test_a_raw_dv_that_is_cut(tmp_path: Path, lines: int, rate: float, layout: str) -> None:
     """What its last picture lacked was filled up from the one before, in silence."""
