@@ -93,6 +93,11 @@ def test_the_main_thread_waits_for_no_share(
     assert cost(lambda: host.set_value(node, "erode", 0.0), "up to date") < FEW
     assert press(window, bench, node, "process_frame") == "up to date, 1 done"
     assert cost(lambda: None, "up to date") < FEW, "the look after a press"
+    disk_ahead.note_files(host.full_name(node), ["before.exr"], COUNT)
+    for most in (COUNT + FEW, FEW):
+        cost(lambda: host.set_value(node, "erode", 1.0), "stale: a setting")
+        asked_for = cost(lambda: host.set_value(node, "erode", 0.0), "up to date")
+        assert asked_for < most, "where another plate feeds it, the first look learns which"
     script = bench.save("later.nk")
     host.new_script()
 

@@ -99,7 +99,7 @@ def test_farms_with_and_without_the_plugin(bench: ContractBench, window: State) 
     until(window, lambda: freshness.check(node, deep=False).is_old)
     scripts["file"] = bench.save("file.nk")
     assert press(window, bench, node) == "up to date, 1 done"
-    until(window, lambda: not host.value(node, "shows_old"))
+    until(window, lambda: not host.value(node, "shows_old"), 20)
     scripts["made again"] = bench.save("made.nk")
     overwrite(bench, shot, 2, place=5)
     with_plugin = {"good": [2], "setting": [1, 2], "unguarded": [], "file": [2], "made again": [2]}
