@@ -20,6 +20,8 @@ _COLOUR_TAGS = {_TRANSFER_FUNCTION: TRANSFER_FUNCTION, _WHITE_POINT: WHITE_POINT
 _COMPRESSION, _JPEG = 259, 7
 _STRIPS, _TILES = (273, 279), (324, 325)
 """Where strips and tiles begin, and their bytes."""
+_MOST_STRIPS = 1 << 20
+"""A directory may state any number, which would fill the memory."""
 _INTEROPERABILITY, _ORIENTATION = 0xA005, 274
 _EXIF_MARK, _FIRST_SEGMENTS = b"Exif\0\0", 1 << 17
 """What EXIF begins with, and the bytes of a JPEG in which it lies, for a segment has at most 65,535."""
@@ -62,13 +64,13 @@ def lacks_jpeg_data(path: Path) -> bool:
     """Whether a TIFF is shorter than the JPEG data that its first directory names: their decoder fills up what is
     missing."""
     with contextlib.suppress(*_NOT_READ), path.open("rb") as file:
-        fields, size = _fields(file), path.stat().st_size
+        fields, end = _fields(file), path.stat().st_size
         if _COMPRESSION not in fields or fields[_COMPRESSION].numbers(file, 1) != (_JPEG,):
             return False
-        for places, sizes in (_STRIPS, _TILES):
-            if places in fields and sizes in fields:
-                begins, counts = (fields[tag].numbers(file, fields[tag].count) for tag in (places, sizes))
-                return any(begin + count > size for begin, count in zip(begins, counts, strict=True))
+        for begins, sizes in (_STRIPS, _TILES):
+            if begins in fields and sizes in fields and (count := fields[begins].count) <= _MOST_STRIPS:
+                stored = (fields[tag].numbers(file, count) for tag in (begins, sizes))
+                return any(begin + size > end for begin, size in zip(*stored, strict=True))
     return False
 
 

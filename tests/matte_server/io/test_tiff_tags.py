@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Literal
 
@@ -105,3 +106,19 @@ def test_jpeg_data_that_are_cut_are_refused(tmp_path: Path, is_big: bool, is_til
     path.write_bytes(data[:-4])
     with pytest.raises(MatteError, match="it is shorter than its tags say"):
         exr.read_image(path)
+
+
+def test_a_tiff_that_states_strips_without_end_takes_no_memory(tmp_path: Path) -> None:
+    path, coded = tmp_path / "a.tif", io.BytesIO()
+    PillowImage.fromarray(np.full((32, 32), 200, np.uint8)).save(coded, "JPEG")
+    data = bytearray(grey_of_jpeg(coded.getvalue(), is_big=False, is_tiled=False))
+    for tag in (273, 279):
+        struct.pack_into("<I", data, data.index(struct.pack("<HH", tag, 4)) + 4, 1 << 28)
+    path.write_bytes(data)
+    tracemalloc.start()
+    try:
+        with pytest.raises(MatteError):
+            exr.read_image(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
