@@ -135,7 +135,7 @@ def test_a_ball_in_play_and_somebody_who_enters_are_no_fault() -> None:
 
 def at_the_right(column: int, is_there: bool = True, island: int = 0) -> SmallFrame:
     """Somebody before a wall that does not move: her body from ``column`` on, and a leg before it. ``island``: the
-    radius of something in the corner that only the matte has."""
+    row of something below her at the border that only the matte has."""
     alpha = np.zeros((180, 320), np.float32)
     if is_there:
         cv2.rectangle(alpha, (column, 20), (column + 60, 90), 1.0, -1)
@@ -143,17 +143,22 @@ def at_the_right(column: int, is_there: bool = True, island: int = 0) -> SmallFr
     wall = np.random.default_rng(1).integers(60, 120, (180, 320, 3)).astype(np.uint8)
     colour = np.where(alpha[..., None] > 0.5, np.uint8(220), wall)
     if island:
-        cv2.circle(alpha, (319, 160), island, 1.0, -1)
+        cv2.circle(alpha, (319, island), 12, 1.0, -1)
     return SmallFrame(alpha=alpha, grey=colour[..., 1].copy(), colour=colour, scale=1.0)
 
 
 def test_somebody_who_leaves_fast_is_no_fault_and_an_island_at_the_border_is() -> None:
-    """Of her last frame only a leg is left, beside which nothing of her was on the border before."""
+    """Of her last frame only a leg is left, beside which nothing of her was on the border before, or nothing of her
+    was on the border at all. A hand that comes in close beside her is none either. The island is as near to her
+    as the leg was, and she is still there."""
     last, body = at_the_right(335), [at_the_right(column) for column in (295, 255)]
     assert 0.002 < float(last.alpha.mean()) < 0.05
     nobody = at_the_right(0, is_there=False)
-    for around in ([body[0], nobody, body[1], nobody], [nobody, body[0], nobody, body[1]]):
-        found = compare(last, around)
-        assert found is not None and found.appeared == 0.0
-    island = compare(at_the_right(240, island=12), [at_the_right(240)] * 4)
+    for before in body:
+        for around in ([before, nobody, body[1], nobody], [nobody, before, nobody, body[1]]):
+            found = compare(last, around)
+            assert found is not None and found.appeared == 0.0
+    hand = compare(at_the_right(280, island=108), [at_the_right(280)] * 4)
+    assert hand is not None and hand.appeared == 0.0
+    island = compare(at_the_right(280, island=130), [at_the_right(280)] * 4)
     assert island is not None and island.appeared > 2e-3

@@ -30,6 +30,16 @@ def test_a_file_that_was_in_hand_as_its_folder_was_renamed_does_not_have_the_res
     assert [path.name for path in folder.iterdir()] == ["1.exr"]
 
 
+def test_a_folder_that_goes_before_anything_is_written_is_not_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    folders = OutputFolders([folder / "1.exr"])
+    folder.rmdir()
+    with pytest.raises(MatteError, match="was there and is gone"):
+        written(folders, folder / "1.exr")
+    assert not folder.exists()
+
+
 def test_a_folder_that_is_numbered_anew_or_emptied_is_the_same(tmp_path: Path) -> None:
     """As some file servers do with one that nobody has open, and pipelines with what is finished."""
     folder, other = tmp_path / "out", tmp_path / "other"

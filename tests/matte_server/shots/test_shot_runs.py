@@ -609,17 +609,14 @@ def test_results_say_that_they_are_not_premultiplied(make_shot: MakeShot, cleanp
     assert exr.read_stamp(second) != exr.read_stamp(path)
 
 
-@pytest.mark.parametrize("is_there", [False, True])
 def test_a_folder_of_results_that_is_renamed_in_the_middle_is_not_made_again(
-    is_there: bool, make_shot: MakeShot, server: LocalServer
+    make_shot: MakeShot, server: LocalServer
 ) -> None:
     """The rest lay in a second folder under the first one's name; where its disk was unmounted, below the mount
     point on the machine's own disk."""
     shot = make_shot(4)
     planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="difference"))
     folder = planned.frames[0].output.parent
-    if is_there:
-        folder.mkdir(parents=True)
     away = folder.with_name("away")
 
     def move_after_the_first(event: object) -> None:
