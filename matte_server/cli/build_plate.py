@@ -41,12 +41,14 @@ set: mask it with --subject.
 exit codes: 0 written, 1 written, but with places without evidence, 2 the input cannot work
 """
 
-
 _OPTIONS = ("align", "layer", "view", "colourspace", "ocio_config")
 _HELP = {
     "align": "How the frames are brought onto the reference. 'auto' measures it and takes the simplest transform.",
     "view": "View of multi-view EXRs, such as left or right. Empty: the first.",
+    "colourspace": "Colourspace of the plate. 'auto' reads it from the file.",
+    "ocio_config": "OpenColorIO config, as a path. Empty: $OCIO, else the built-in ACES config.",
 }
+"""Where it differs from that of the table of options: there is neither a clean plate nor a server here."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _of_frames(spec: OptionSpec) -> OptionSpec:
-    """An option with the help that fits a shot without a clean plate."""
+    """An option with the help that fits this command."""
     return replace(spec, help=_HELP.get(spec.name, spec.help))
 
 
