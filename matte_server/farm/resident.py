@@ -30,6 +30,7 @@ from ..errors import MatteError
 from ..server.keys import write_private
 from ..server.local_server import PRIVATE, await_ready_line, endpoint_of, read_lines
 from ..server.startup_watchdog import StartupWatchdog
+from ..server.worker_process import exit_reason
 
 STATE_VARIABLE = "CLEANPLATE_FARM_STATE"
 """Names the state file to the tasks of a session that has a server of its own."""
@@ -181,13 +182,18 @@ def _await_ready(process: subprocess.Popen[str], log: Path, on_progress: Callabl
     answer = await_ready_line(lines, watchdog)
     if isinstance(answer, ServerReady):
         return answer
-    reason = (answer.message if isinstance(answer, ServerNotStarted) else answer) or _last_line(log)
+    reason = (answer.message if isinstance(answer, ServerNotStarted) else answer) or _how_it_ended(process, log)
     raise MatteError("no_server", f"The matting server did not start: {reason}", f"See {log}.")
 
 
-def _last_line(log: Path) -> str:
+def _how_it_ended(process: subprocess.Popen[str], log: Path) -> str:
+    """The last line of its log, where it has one."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "It printed nothing."
+    if lines:
+        return lines[-1]
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_S)
+    return exit_reason(process.returncode)
 
 
 def stop(state: Path) -> ResidentServer | None:

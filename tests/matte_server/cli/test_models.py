@@ -12,16 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import save
 
+import matte_server
 from matte_server.cli.main import main
 from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.io import exr
 from matte_server.models.fetch import fetch, source_of
+from matte_server.models.learned import LearnedFacts
+from matte_server.models.weights_reader import read_weights
 from matte_server.server.local_server import LocalServer
 
 SIZE = (90, 122)
+PACKAGED = Path(matte_server.__file__).parent / "models" / "data" / "cleanplate.safetensors"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -182,3 +187,18 @@ def test_wrong_weights_from_the_command_line(
     code, out = matte(tmp_path, server, "--model", "v2", "--weights", str(v1_file))
     said = capsys.readouterr().err
     assert code == 2 and said.count("looks like the weights of V1, not of v2") == 1 and not out.exists()
+
+
+def test_what_learned_weights_say_of_themselves_does_not_act_on_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = LearnedFacts(
+        model="cleanplate", base="b", licence="l\x1b]0;title\x07", version="1", frames=(1,), true_frames=(),
+        inputs="i", steps=3, seed=0, first_error=0.5, error=0.25, device="\x1b[2Jcpu",
+    )  # fmt: skip
+    path = tmp_path / "made.learned"
+    path.write_bytes(save(read_weights(PACKAGED), facts.metadata()))
+    assert main(["models", "show", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "made by: Cleanplate 1 on \\x1b[2Jcpu\n" in said and "licence: l\\x1b]0;title\\x07\n" in said
+    assert "\x1b" not in said

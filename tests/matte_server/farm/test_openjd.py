@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -249,6 +251,16 @@ def test_a_session_that_is_cancelled_while_its_server_starts_leaves_no_server(
         _, said = command.communicate(timeout=60)
     assert command.returncode == 130 and said.startswith("error: Interrupted;") and said.count("\n") == 1
     assert started and psutil.wait_procs(started, timeout=20)[1] == []
+    assert not (tmp_path / "state.json").exists()
+
+
+def test_a_server_that_ends_without_a_word_is_told_by_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the system kills it for its memory: "It printed nothing" helped nobody."""
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(MatteError, match=r"^The matting server did not start: It ended with exit code 1\."):
+        resident.start(tmp_path / "state.json")
     assert not (tmp_path / "state.json").exists()
 
 

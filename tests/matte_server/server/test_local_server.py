@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,6 +55,13 @@ def test_other_machines_need_keys() -> None:
 def test_a_missing_device_is_one_sentence() -> None:
     with pytest.raises(MatteError, match="no device 'cuda:99'"):
         LocalServer(["--device", "cuda:99"]).start()
+
+
+def test_a_server_that_ends_without_a_word_is_told_by_how_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the system kills it for its memory: "It printed nothing" helped nobody."""
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(MatteError, match=r"^The matting server did not start: It ended with exit code 1\."):
+        LocalServer().start()
 
 
 def test_a_failure_line_that_is_still_in_the_pipe_is_not_missed() -> None:
