@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import EllipsisType
 
 import torch
@@ -47,7 +46,7 @@ def predict_region(
             "Give it in the plate's own pixels, y down.",
         )
     seen = _with_surroundings(inside).intersect(window)
-    found = predict(model, _crop(frame, (..., *seen.within(window))), settings, check)
+    found = predict(model, frame.part(*seen.within(window)), settings, check)
     return _in_frame(frame, (..., *inside.within(window)), (..., *inside.within(seen)), found)
 
 
@@ -73,22 +72,6 @@ def _in_frame(frame: FrameTensors, place: _Slices, part: _Slices, found: Predict
         foreground=foreground,
         confidence=CoarseGrid.of(put(torch.ones_like(frame.coverage), found.confidence.whole())),
         deviation=deviation,
-    )
-
-
-def _crop(frame: FrameTensors, place: _Slices) -> FrameTensors:
-    """A rectangle of a frame, contiguous in memory."""
-
-    def crop(picture: Tensor | None) -> Tensor | None:
-        return None if picture is None else picture[place].contiguous()
-
-    return replace(
-        frame,
-        plate=frame.plate[place].contiguous(),
-        clean_plate=frame.clean_plate[place].contiguous(),
-        coverage=frame.coverage[place].contiguous(),
-        core=crop(frame.core),
-        holdout=crop(frame.holdout),
     )
 
 

@@ -1,5 +1,7 @@
 """Runs Cleanplate's own network over frames of any size.
 
+Where the subject is small, all of what follows happens in a part of the frame (:mod:`cleanplate_part`).
+
 The coarse stage looks at the whole frame twice: at the coarse size, and at twice that. The first octave refines
 what the first look found; its mean with the second look (:mod:`cleanplate_looks`) is where the other octaves begin.
 Of frames above 2048 pixels it looks a third time, at four times the coarse size, but only into windows where alpha
@@ -35,6 +37,7 @@ from .cleanplate_blocks import (
 )
 from .cleanplate_evidence import frame_evidence, padded, pyramid
 from .cleanplate_looks import SECOND_LOOK, THIRD_LOOK, AlphaLevel, of_both_looks
+from .cleanplate_part import closer_part, in_frame, mixed
 from .cleanplate_windows import BLOCKS, beneath, cut_input, cut_windows, put_windows, windows_around
 from .learned import check_learned_for
 from .network_table import CLEANPLATE
@@ -145,21 +148,45 @@ class CleanplateModel:
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
         """Alpha at full resolution. The foreground is the network's colour, an estimate for the foreground solve;
         the expected error is the network's."""
-        pictures = self._pictures(frame, check)
-        dtype, at_once = settings.autocast, self._blocks_at_once(settings)
+        octaves = octaves_for(*frame.size)
+        dtype = settings.autocast
         with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
-            first = self._net.first_look(pictures.seen_in_look(0))
-            check()
-            refined = self._refined(pictures.octave(1, 0), AlphaLevel.of(first), first, at_once, check)
-            second = self._net.second_look(pictures.seen_in_look(1), first.alpha)
-            seen = of_both_looks(first, refined, second, SECOND_LOOK)
-            check()
-            if pictures.last_look == 2:
-                seen = self._with_close_look(pictures, seen, at_once, check)
-            level = AlphaLevel.of(seen)
-            for number in range(pictures.last_look + 1, pictures.octaves + 1):
-                level = self._refined(pictures.octave(number, pictures.last_look), level, seen, at_once, check)
-        return _prediction(seen, level, pictures.octaves - pictures.last_look, frame.size)
+            pictures, first = self._first_look(frame, octaves, check)
+            part = closer_part(first, octaves, frame.size)
+            if part is None:
+                return self._from_first_look(pictures, first, settings, check)
+            del pictures
+            seen = frame.part(part.rows, part.columns)
+
+            def found(part_octaves: int) -> Prediction:
+                ours = self._from_first_look(*self._first_look(seen, part_octaves, check), settings, check)
+                return in_frame(part, ours, first, octaves, frame.size)
+
+            close = found(part.octaves)
+            return close if part.share == 1.0 else mixed(found(part.octaves + 1), close, part.share)
+
+    def _first_look(self, frame: FrameTensors, octaves: int, check: CancelCheck) -> tuple[_Pyramids, Coarse]:
+        """The frame at every resolution, the coarse size ``octaves`` halvings below it, and the first look."""
+        pictures = self._pictures(frame, octaves, check)
+        first = self._net.first_look(pictures.seen_in_look(0))
+        check()
+        return pictures, first
+
+    def _from_first_look(
+        self, pictures: _Pyramids, first: Coarse, settings: ModelSettings, check: CancelCheck
+    ) -> Prediction:
+        """What follows the first look: its octave, the other looks, the other octaves."""
+        at_once = self._blocks_at_once(settings)
+        refined = self._refined(pictures.octave(1, 0), AlphaLevel.of(first), first, at_once, check)
+        second = self._net.second_look(pictures.seen_in_look(1), first.alpha)
+        seen = of_both_looks(first, refined, second, SECOND_LOOK)
+        check()
+        if pictures.last_look == 2:
+            seen = self._with_close_look(pictures, seen, at_once, check)
+        level = AlphaLevel.of(seen)
+        for number in range(pictures.last_look + 1, pictures.octaves + 1):
+            level = self._refined(pictures.octave(number, pictures.last_look), level, seen, at_once, check)
+        return _prediction(seen, level, pictures.octaves - pictures.last_look, pictures.given.size)
 
     def _with_close_look(self, pictures: _Pyramids, before: Coarse, at_once: int, check: CancelCheck) -> Coarse:
         """``before`` after its octave, joined with what the coarse stage finds at twice its resolution, in windows
@@ -176,8 +203,7 @@ class CleanplateModel:
             put_windows(found, self._net.second_look(cut_input(given, *at), cut_windows(before.alpha, *at, 2)), *at)
         return of_both_looks(before, refined, found, THIRD_LOOK)
 
-    def _pictures(self, frame: FrameTensors, check: CancelCheck) -> _Pyramids:
-        octaves = octaves_for(*frame.size)
+    def _pictures(self, frame: FrameTensors, octaves: int, check: CancelCheck) -> _Pyramids:
         plates, cleans = pyramid(frame.plate, octaves), pyramid(frame.clean_plate, octaves)
         check()
         evidence: list[Tensor | None] = [None] * (octaves + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -42,6 +42,21 @@ class FrameTensors:
     def size(self) -> tuple[int, int]:
         """Height and width."""
         return int(self.plate.shape[-2]), int(self.plate.shape[-1])
+
+    def part(self, rows: slice, columns: slice) -> FrameTensors:
+        """A rectangle of the frame, contiguous in memory."""
+
+        def cut(picture: Tensor) -> Tensor:
+            return picture[..., rows, columns].contiguous()
+
+        return replace(
+            self,
+            plate=cut(self.plate),
+            clean_plate=cut(self.clean_plate),
+            coverage=cut(self.coverage),
+            core=None if self.core is None else cut(self.core),
+            holdout=None if self.holdout is None else cut(self.holdout),
+        )
 
     @property
     def most_confidence(self) -> Tensor:

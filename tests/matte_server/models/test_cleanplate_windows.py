@@ -72,6 +72,13 @@ def net_before_a_wall(height: int, width: int) -> tuple[FrameTensors, Tensor]:
     return FrameTensors(plate=plate, clean_plate=clean, coverage=torch.ones_like(alpha)), alpha
 
 
+@pytest.fixture
+def whole_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The subjects here are small, and would be seen without their frame."""
+    monkeypatch.setattr(cleanplate, "closer_part", lambda *given: None)
+
+
+@pytest.mark.usefixtures("whole_frames")
 def test_meshes_of_a_large_frame_stay_open(
     packaged_model: CleanplateModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +92,7 @@ def test_meshes_of_a_large_frame_stay_open(
     assert errors[0] < 0.95 * errors[1]
 
 
+@pytest.mark.usefixtures("whole_frames")
 @pytest.mark.parametrize(("width", "windows"), [(2048, []), (2049, [(1, 3, 512, 512)])])
 def test_the_third_look_sees_windows_of_frames_above_2048_pixels(
     packaged_model: CleanplateModel, monkeypatch: pytest.MonkeyPatch, width: int, windows: list[tuple[int, ...]]
