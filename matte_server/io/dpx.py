@@ -166,17 +166,18 @@ def _last_samples(path: Path, layout: DpxLayout) -> Float32 | None:
 
 
 def cineon_is_cut(path: Path) -> bool:
-    """Whether a Cineon file is shorter than its pixels need, which OpenImageIO accepts. The size that its header
-    states counts for nothing: ImageMagick's is wrong."""
+    """Whether a Cineon file is shorter than its pixels need, which OpenImageIO accepts, or than its user data, for
+    which it takes memory. The size that its header states counts for nothing: ImageMagick's is wrong."""
     with path.open("rb") as file:
         head = file.read(1024)
     order = ">" if head.startswith(CINEON_MAGIC[0]) else "<"
     if len(head) < 1024:
         return True
-    (offset,) = struct.unpack_from(f"{order}I", head, 4)
+    offset, _, _, user_data = struct.unpack_from(f"{order}4I", head, 4)
     width, height = struct.unpack_from(f"{order}II", head, 200)
     samples, bits = width * head[193], head[198]
     line = samples * bits // 8
     if bits == 10 and head[_CINEON_PACKING] != _PACKED:
         line = _WORD * -(-samples // _SAMPLES_IN_WORD)
-    return bool(path.stat().st_size < offset + height * line)
+    needed = max(offset + height * line, 0 if user_data in _NOT_STATED else len(head) + user_data)
+    return bool(path.stat().st_size < needed)

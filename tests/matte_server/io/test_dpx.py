@@ -240,6 +240,21 @@ def test_a_cineon_file_that_is_cut(tmp_path: Path) -> None:
         exr.read_image(path)
 
 
+@pytest.mark.parametrize(("stated", "is_read"), [(0, True), (0xFFFFFFFF, True), (1024, True), (0x10000000, False)])
+def test_user_data_that_a_cineon_file_lacks(tmp_path: Path, stated: int, is_read: bool) -> None:
+    """Memory was taken for them: 9 GB where a damaged header stated 1.6."""
+    path = tmp_path / "a.cin"
+    cineon(path, scene(14))
+    data = bytearray(path.read_bytes())
+    struct.pack_into(">I", data, 16, stated)
+    path.write_bytes(data)
+    if is_read:
+        assert exr.read_image(path).pixels.shape == scene(14).shape
+        return
+    with pytest.raises(MatteError, match="shorter than its header says"):
+        exr.read_image(path)
+
+
 @pytest.mark.parametrize("names", [(0, 0, 0), (0, 1, 2)], ids=["ImageMagick", "Blender"])
 def test_a_cineon_file_whose_channels_have_other_numbers(tmp_path: Path, names: tuple[int, ...]) -> None:
     """ImageMagick calls all of them black and white, and states 6 KB more than there are; Blender counts from 0."""
