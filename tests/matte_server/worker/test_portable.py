@@ -39,7 +39,7 @@ _EVERYWHERE = {
     "os": """
         O_APPEND O_CREAT O_EXCL O_RDONLY O_RDWR O_WRONLY SEEK_CUR SEEK_END W_OK _exit access close cpu_count devnull
         dup dup2 environ fdopen fsencode fstat fsync getpid name open path pipe read replace sep set_inheritable
-        strerror utime write
+        stat strerror utime write
     """,
     "signal": "SIGINT SIGTERM SIG_IGN Signals getsignal raise_signal signal",
     "select": "",

@@ -186,7 +186,7 @@ def in_another_session(scene: Any, node: Any, place: Path) -> tuple[Any, Any]:
     data = plate.read_bytes()
     tick()
     copied(plate, other_picture(data))
-    touched._compared.clear()
+    touched._equal.clear()
     seen_files._known.clear()
     bpy.ops.wm.open_mainfile(filepath=str(place / "shot.blend"))
     ((scene, node),) = places.all_nodes()
