@@ -64,11 +64,12 @@ class GuardedNode:
         for seen, views in self._seen.at(frame).items():
             if self._is_off(seen):
                 continue
-            if self._is_behind:
-                yield ResultState(usable=False, text=_BEHIND)
-            elif seen in self._makes or (seen is None and self._makes):
+            # First: results of a run that has not ended lie there already, and are nobody else's.
+            if seen in self._makes or (seen is None and self._makes):
                 which = "its frames are" if seen is None else f"frame {seen} is"
                 yield ResultState(usable=False, text=f"{which} being made")
+            elif self._is_behind:
+                yield ResultState(usable=False, text=_BEHIND)
             else:
                 yield self._whole(tuple(views)) if seen is None else self._shown.frame(seen, False, views)
 

@@ -13,7 +13,7 @@ from cleanplate_node import fingerprint, freshness, host, shown_result
 from cleanplate_node.bench import ContractBench
 from nuke._state import State
 
-from tests.plugin_nuke.pressing import looked_at, press
+from tests.plugin_nuke.pressing import looked_at, press, until
 from tests.plugin_nuke.whole_comp import Comp
 
 Act = Callable[[Comp], object]
@@ -166,7 +166,7 @@ def test_every_edit_is_noticed_and_undo_brings_the_result_back(comp: Comp, windo
         assert one.says in said(comp, window), f"{one.name}: {said(comp, window)!r}"
         comp.take_back()
         freshness.look_again(comp.node)
-        assert said(comp, window).startswith("up to date"), f"{one.name}, taken back: {said(comp, window)!r}"
+        until(window, lambda: said(comp, window).startswith("up to date"), 20)
         assert comp.bench.shown(comp.node) == shown, one.name
     assert press(window, comp.bench, comp.node) == "up to date", "nothing is made again"
 
