@@ -29,7 +29,7 @@ def left_out(
 ) -> Tensor:
     """1 where the whole frame shows more of a subject than ``alpha`` has, else 0, also of a model without weights:
     both 1 x 1 x H x W. Raises what ``model`` does."""
-    if model.spec.weights == "none":
+    if not model.spec.is_network:
         return torch.zeros_like(alpha)
     height, width = frame.size
     factor = min(1.0, _LONG_SIDE / max(height, width))

@@ -29,15 +29,7 @@ def in_square_pixels(frame: FrameTensors) -> FrameTensors:
     def repeated(picture: Tensor) -> Tensor:
         return picture.repeat_interleave(rows, -2).repeat_interleave(columns, -1)
 
-    return replace(
-        frame,
-        plate=repeated(frame.plate),
-        clean_plate=repeated(frame.clean_plate),
-        coverage=repeated(frame.coverage),
-        core=None if frame.core is None else repeated(frame.core),
-        holdout=None if frame.holdout is None else repeated(frame.holdout),
-        pixel_aspect=frame.pixel_aspect * rows / columns,
-    )
+    return replace(frame.mapped(repeated), pixel_aspect=frame.pixel_aspect * rows / columns)
 
 
 def predict_in_square_pixels(
@@ -45,7 +37,7 @@ def predict_in_square_pixels(
 ) -> Prediction:
     """``model``'s prediction for ``frame``. A model with weights sees square pixels; one without them
     (``difference``) has learnt no shapes."""
-    if model.spec.weights == "none":
+    if not model.spec.is_network:
         return model.predict(frame, settings, check)
     seen = in_square_pixels(frame)
     found = model.predict(seen, settings, check)

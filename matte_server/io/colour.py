@@ -7,6 +7,7 @@ config, which needs no file. Only the colour channels are converted; alpha is co
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -185,7 +186,7 @@ def resolve(space: str) -> str:
 def check_config(config: str) -> None:
     """Raises ``MatteError("bad_ocio_config", ...)`` where there is no such OCIO config, or it cannot be read."""
     _check_files(config)
-    _known_spaces(config)
+    _config(config)
 
 
 def check_space(space: str, config: str = "") -> None:
@@ -289,12 +290,19 @@ def _in_config(source: str, target: str, config: str) -> tuple[str, str, str]:
     bad_ocio_config."""
     path = config or os.environ.get("OCIO", "") or BUILT_IN_CONFIG
     _check_files(path)
-    names = _known_spaces(path)
+    known, names = _config(path)
     if {source, target} - names - {SCENE_LINEAR} and {source, target} <= _TAGGABLE:
         # Both are standard colourspaces, which the built-in config has.
         path = BUILT_IN_CONFIG
-        names = _known_spaces(path)
-    source, target = (_name_in(path, name) for name in (source, target))
+        known, names = _config(path)
+
+    def name_of(space: str) -> str:
+        """Its name here: the config may know it as a role, or in other letters."""
+        if space == SCENE_LINEAR:
+            return _linear_name(path, names)
+        return space if space in names else str(known.resolve(space))
+
+    source, target = name_of(source), name_of(target)
     for name in (source, target):
         if name not in names:
             raise MatteError(
@@ -304,18 +312,6 @@ def _in_config(source: str, target: str, config: str) -> tuple[str, str, str]:
                 f"short names are {', '.join(_SHORT_NAMES)}.",
             )
     return path, source, target
-
-
-def _name_in(path: str, space: str) -> str:
-    """A colourspace's name in a config, which may know it as a role, or in other letters."""
-    if space == SCENE_LINEAR:
-        return _linear_name(path)
-    config, names = _config(path)
-    return space if space in names else str(config.resolve(space))
-
-
-def _known_spaces(path: str) -> frozenset[str]:
-    return _config(path)[1]
 
 
 def _config(path: str) -> tuple[oiio.ColorConfig, frozenset[str]]:
@@ -353,8 +349,7 @@ def _check_files(path: str) -> None:
         raise MatteError("bad_ocio_config", f"The OCIO config {path} cannot be used: {problem}.")
 
 
-def _linear_name(path: str) -> str:
-    names = _known_spaces(path)
+def _linear_name(path: str, names: Collection[str]) -> str:
     found = next((name for name in _LINEAR_IN_CONFIG if name in names), None)
     if found is None:
         raise MatteError("bad_ocio_config", f"The OCIO config {path} has no scene-linear Rec.709 space to work in.")

@@ -40,7 +40,7 @@ def _digest(spec: ModelSpec) -> str:
     if spec.packaged_file:
         with as_file(files(__package__) / spec.packaged_file) as path:
             return file_digest(path)
-    if spec.weights == "none":
+    if not spec.is_network:
         return ""
     used = [spec.name, *(helper for helper in spec.helpers if has_weights(helper))]
     return "+".join(file_digest(find_weights(each, "")) for each in used)

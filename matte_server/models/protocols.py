@@ -43,20 +43,20 @@ class FrameTensors:
         """Height and width."""
         return int(self.plate.shape[-2]), int(self.plate.shape[-1])
 
-    def part(self, rows: slice, columns: slice) -> FrameTensors:
-        """A rectangle of the frame, contiguous in memory."""
-
-        def cut(picture: Tensor) -> Tensor:
-            return picture[..., rows, columns].contiguous()
-
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> FrameTensors:
+        """The frame with every picture changed alike."""
         return replace(
             self,
-            plate=cut(self.plate),
-            clean_plate=cut(self.clean_plate),
-            coverage=cut(self.coverage),
-            core=None if self.core is None else cut(self.core),
-            holdout=None if self.holdout is None else cut(self.holdout),
+            plate=change(self.plate),
+            clean_plate=change(self.clean_plate),
+            coverage=change(self.coverage),
+            core=None if self.core is None else change(self.core),
+            holdout=None if self.holdout is None else change(self.holdout),
         )
+
+    def part(self, rows: slice, columns: slice) -> FrameTensors:
+        """A rectangle of the frame, contiguous in memory."""
+        return self.mapped(lambda picture: picture[..., rows, columns].contiguous())
 
     @property
     def most_confidence(self) -> Tensor:
@@ -110,6 +110,11 @@ class ModelSpec:
     helpers: tuple[str, ...] = ()
     """Networks that the model uses beside its own where their weights are there, by the ``model`` of
     :mod:`network_table`."""
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it has weights, and so has learnt what subjects look like."""
+        return self.weights != "none"
 
 
 @dataclass(frozen=True)

@@ -192,12 +192,7 @@ def the_guard(bench: ContractBench) -> Iterator[Wait]:
     yield bench.idle(node)
     bench.output(node, 1)
     host.set_value(node, "erode", 2.0)
-    try:
-        bench.output(node, 1)
-    except RuntimeError as error:
-        expect("stale" in str(error), f"the render stopped with {error}")
-    else:
-        expect(False, "the render was not stopped")
+    _expect_stopped(bench, node, "stale")
 
 
 @_case
@@ -209,11 +204,16 @@ def an_old_matte_where_the_plugin_is_missing(bench: ContractBench) -> Iterator[W
     host.set_value(node, panel.SHOWS_OLD, True)
     bench.output(node, 1)
     host.set_value(node, panel.WATCHED, False)
+    _expect_stopped(bench, node, "earlier picture or setting")
+    host.set_value(node, "guard", False)
+    bench.output(node, 1)
+
+
+def _expect_stopped(bench: ContractBench, node: host.Node, reason: str) -> None:
+    """A render of the node ends with an error that names the reason."""
     try:
         bench.output(node, 1)
     except RuntimeError as error:
-        expect("earlier picture or setting" in str(error), f"the render stopped with {error}")
+        expect(reason in str(error), f"the render stopped with {error}")
     else:
         expect(False, "the render was not stopped")
-    host.set_value(node, "guard", False)
-    bench.output(node, 1)
