@@ -168,7 +168,11 @@ def _check_again(name: str, ahead: Optional[DiskAhead]) -> None:
     node = host.find(name)
     if node is not None and is_ours(node) and not running(node):
         ahead = ahead if ahead and disk_ahead.holds(name, ahead) else None
+        is_another = status_basis.changed(node, None)
         check(node, deep=False, ahead=ahead, tells=not status_basis.words_stay(node))
+        if is_another:
+            # The look that follows a change must still see it: an automatic update follows that.
+            status_basis.forget(node)
 
 
 _comparison = BackgroundComparison(_compared)

@@ -174,6 +174,20 @@ def test_a_disk_that_does_not_answer_ends_no_look(lonely: ContractBench, monkeyp
     assert disk_ahead.ask(host.full_name(node)) is None
 
 
+def test_a_comparison_that_ends_after_a_change_leaves_it_to_the_automatic_update(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = bench.node(bench.shot((1,)), 1, 1, auto_update=True)
+    press(window, bench, node)
+    until(window, bench.says(node, "up to date"), 20)
+    updated: list[str] = []
+    monkeypatch.setattr(callbacks, "_update", lambda node: updated.append(host.full_name(node)))
+    host.set_value(node, "erode", 1.0)
+    freshness._check_again(host.full_name(node), None)
+    assert bench.status(node).startswith("stale")
+    until(window, lambda: bool(updated), 20)
+
+
 def test_opening_a_script_makes_nothing_by_itself(
     bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
