@@ -300,7 +300,7 @@ def _in_config(source: str, target: str, config: str) -> tuple[str, str, str]:
         """Its name here: the config may know it as a role, or in other letters."""
         if space == SCENE_LINEAR:
             return _linear_name(path, names)
-        return space if space in names else str(known.resolve(space))
+        return space if space in names or not is_text(space) else str(known.resolve(space))
 
     source, target = name_of(source), name_of(target)
     for name in (source, target):

@@ -152,7 +152,7 @@ class MetricsPage:
         host, _, port = address.rpartition(":")
         try:
             self._server = _MetricsServer(host.strip("[]") or "127.0.0.1", int(port))
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, socket.gaierror):
             raise MatteError(
                 "bad_address",
                 f"Metrics cannot be served on {address!r}: that is no host and port, such as 127.0.0.1:9600.",

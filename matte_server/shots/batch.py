@@ -34,6 +34,7 @@ from .inputs import ShotInputs
 from .kept_files import make_unless_kept, may_keep, other_maker
 from .leftovers import Leftovers
 from .movie_size import MovieSize
+from .named_on_server import check_named_on_server
 from .output_folders import OutputFolders
 from .outputs import comp_stamp, pass_stamp, write_comp, write_matte, write_movies, write_pass
 from .plan_checks import check_model
@@ -71,6 +72,7 @@ def run_shot(shot: Shot, client: MatteClient, listener: Listener) -> ShotReport:
         run = _ShotRun(shot, client, server, listener, pictures=pictures, solve=solve, order=order, samples=samples)
         leftovers = Leftovers(_written_files(shot))
         try:
+            check_named_on_server(shot.options, client)
             run.run()
         except (LinkError, _AllFramesFail) as error:
             return run.report(stopped=str(error), code=error.code)

@@ -232,8 +232,9 @@ class MatteClient:
         ``UnavailableError``.
         """
         deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        self.submit(request, on_progress)
+        self._check_new(request)
         try:
+            self.submit(request, on_progress)
             while True:
                 answer = self.receive(_POLL_S)
                 if answer is not None and answer.id == request.id:
@@ -285,8 +286,7 @@ class MatteClient:
         request and are not hashed, but for those that are too large to be sent in one piece. Raises ``ValueError``
         if a request with this id is outstanding.
         """
-        if request.id in self._requests.ids:
-            raise ValueError(f"request {request.id} is still outstanding.")
+        self._check_new(request)
         weights = self._weights.of(request.options)
         if weights and not request.weights:
             request = with_sources(without_path(request), {WEIGHTS: self._pictures.hold(weights)})
@@ -295,6 +295,10 @@ class MatteClient:
         if not self._requests.ids:
             self._heard_at = time.monotonic()
         self._requests.add(request, on_progress)
+
+    def _check_new(self, request: Job) -> None:
+        if request.id in self._requests.ids:
+            raise ValueError(f"request {request.id} is still outstanding.")
 
     def receive(self, timeout_s: float) -> Optional[Answer]:
         """The next answer to any outstanding request, or None after ``timeout_s`` seconds.

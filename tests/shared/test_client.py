@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import zmq
@@ -471,6 +472,25 @@ def test_ctrl_c_reaches_the_server(make_server: MakeServer) -> None:
             client.matte(request(), cancelled=interrupt)
         client.ping()
         assert server.cancelled == ["r1"]
+
+
+def test_ctrl_c_while_a_request_is_sent_leaves_none_behind(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make_server(never_computes)
+    with MatteClient(server.endpoint) as client:
+        submit = client.submit
+
+        def interrupted(*arguments: Any, **named: Any) -> None:
+            submit(*arguments, **named)
+            raise KeyboardInterrupt
+
+        client.ping()
+        monkeypatch.setattr(client, "submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            client.matte(request())
+        client.ping()
+        assert client.outstanding == () and server.cancelled == ["r1"]
 
 
 def test_a_server_that_cancels_raises_what_a_cancelled_caller_expects(make_server: MakeServer) -> None:

@@ -267,9 +267,11 @@ def test_an_exrs_primaries_name_its_space(chromaticities: tuple[float, ...], spa
     assert exr.read_image(tmp_path / "a.exr").colourspace == space
 
 
-def test_unknown_spaces_are_refused_with_names_that_exist() -> None:
-    with pytest.raises(MatteError, match=r"'Technicolor' is not in the OCIO config") as caught:
-        to_scene_linear(neutral(0.5), "Technicolor")
+@pytest.mark.parametrize(("name", "shown"), [("Technicolor", "Technicolor"), ("caf\udce9", r"caf\\udce9")])
+def test_unknown_spaces_are_refused_with_names_that_exist(name: str, shown: str) -> None:
+    """The second is a name as a terminal that is not UTF-8 sends it."""
+    with pytest.raises(MatteError, match=rf"'{shown}' is not in the OCIO config") as caught:
+        to_scene_linear(neutral(0.5), name)
     assert caught.value.code == "unknown_colourspace" and "ACEScg" in caught.value.hint
 
 

@@ -61,7 +61,9 @@ def test_a_metrics_port_that_is_taken_is_one_sentence() -> None:
         page.close()
 
 
-@pytest.mark.parametrize("address", ["x", ":", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999", "127.0.0.1:-1"])
+@pytest.mark.parametrize(
+    "address", ["x", ":", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999", "127.0.0.1:-1", "tcp://127.0.0.1:9600"]
+)
 def test_a_metrics_address_that_is_none_is_said_to_be_none(address: str) -> None:
     with pytest.raises(MatteError, match=r"that is no host and port, such as 127\.0\.0\.1:9600") as caught:
         MetricsPage(address)
