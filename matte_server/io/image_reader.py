@@ -383,6 +383,8 @@ def _pixel_aspect(header: StillHeader, spec: oiio.ImageSpec) -> float:
     if header.file_format == "hdr":
         return radiance_pixel_aspect(header.lines)
     aspect = float(spec.get_float_attribute("PixelAspectRatio", 1.0))
+    if header.file_format == "bmp" and (across := spec.get_float_attribute("XResolution", 0.0)) > 0.0:
+        aspect = float(spec.get_float_attribute("YResolution", 0.0)) / across
     if not 0.0 < aspect < float("inf"):
         return 1.0
     is_inverse = header.file_format == "jpeg" and states_pixels_per_length(header.path)
