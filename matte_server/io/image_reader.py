@@ -309,8 +309,8 @@ def _stored_names(spec: oiio.ImageSpec, file_format: str) -> Sequence[str]:
     if file_format == "cineon" and spec.nchannels == 3 and "I" in spec.channelnames:
         # ImageMagick says of all three that they are black and white, Blender of the first one.
         return ("R", "G", "B")
-    if file_format == "tiff" and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and spec.nchannels > 2:
-        # It calls those of a grey TIFF with two other channels R, G and B.
+    if file_format == "tiff" and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and spec.nchannels > 1:
+        # It calls those of a grey TIFF with other channels R, G and B.
         return ("Y", *("A" if index == spec.alpha_channel else "" for index in range(1, spec.nchannels)))
     return tuple(spec.channelnames)
 

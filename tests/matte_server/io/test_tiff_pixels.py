@@ -51,8 +51,15 @@ def test_grey_with_alpha(
 
 def test_other_channels_of_a_grey_picture_are_no_colour(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
-    for extra, alpha in ((("unspecified", "unspecified"), ()), (("unassalpha", "unspecified"), (1,))):
-        stored = written(path, "uint16", 3, photometric="minisblack", planarconfig="contig", extrasamples=extra)
+    for extra, alpha in (
+        (("unspecified",), ()),
+        (("unspecified", "unspecified"), ()),
+        (("unassalpha", "unspecified"), (1,)),
+    ):
+        channels = 1 + len(extra)
+        stored = written(
+            path, "uint16", channels, photometric="minisblack", planarconfig="contig", extrasamples=extra
+        )
         found = exr.read_image(path)
         assert np.allclose(found.pixels, stored[..., [0, 0, 0, *alpha]], atol=1e-6)
 
