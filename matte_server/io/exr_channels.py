@@ -77,7 +77,7 @@ def _of_part(part: ExrPart, index: int, step: int, layer: str, view: str) -> Cho
         luma_chroma = _luma_chroma(part, full_size, prefix) if step == _ANY_CASE else ()
         triple = luma_chroma or _triple(full_size, prefix, step)
         if triple and (layer or step == _EXACT or not _is_cryptomatte(part, prefix)):
-            alpha = _named(full_size, prefix, "A") if step != _ALPHA else None
+            alpha = _alpha(full_size, prefix) if step != _ALPHA else None
             names = (*triple, alpha) if alpha else triple
             channels = ("R", "G", "B", "A")[: len(names)]
             return ChosenChannels(part=index, names=names, channels=channels, is_luma_chroma=bool(luma_chroma))
@@ -103,8 +103,15 @@ def _triple(names: Sequence[str], prefix: str, step: int) -> tuple[str, ...]:
             if len(found) == 3:
                 return found
         return ()
-    grey = _named(names, prefix, "A") if step == _ALPHA else _grey(names, prefix)
+    if step == _ALPHA and any(_exactly(names, prefix + plain) for plain in "RGB"):
+        return ()  # a part of a picture stands beside it
+    grey = _alpha(names, prefix) if step == _ALPHA else _grey(names, prefix)
     return (grey, grey, grey) if grey else ()
+
+
+def _alpha(names: Sequence[str], prefix: str) -> str | None:
+    """The channel that is alpha; beside red, green and blue Nuke writes out its name."""
+    return _named(names, prefix, "A") or _named(names, prefix, "alpha")
 
 
 def _grey(names: Sequence[str], prefix: str) -> str | None:

@@ -720,6 +720,8 @@ def exr_layouts() -> Iterator[FileCase]:
         **{f"{name}-only": {name: Z} for name in ("zDepth", "objectID", "object_id", "material_id")},
         "normal-only": {"N.x": Z},
         "red-and-depth": {"R": Z, "Z": Z},
+        "red-and-alpha": {"R": Z, "A": Z + 0.4},
+        "green-blue-and-alpha": {"G": Z, "B": Z, "A": Z + 0.4},
         "blender-layer-only": files.planes(LIGHT, prefix="ViewLayer.Combined."),
         "cryptomatte-only": files.planes(LIGHT, ("r", "g", "b"), "CryptoObject00."),
     }.items():

@@ -178,6 +178,19 @@ def test_a_layer_is_found_however_its_accents_are_encoded(tmp_path: Path, stored
         np.testing.assert_allclose(found, layers[stored].rgb, rtol=2.0**-11)  # half floats
 
 
+@pytest.mark.parametrize("alpha", ["alpha", "Alpha", "A", "a"])
+def test_alpha_may_be_written_out(tmp_path: Path, alpha: str) -> None:
+    """As Nuke does in a layer that an artist made, of which a roto may fill the alpha alone."""
+    path = tmp_path / "a.exr"
+    plane = np.full((12, 16), 0.5, np.float32)
+    roto = dict(zip(("roto.red", "roto.green", "roto.blue"), rgb_of(1.0).values(), strict=True))
+    written_by_openexr(path, {**roto, f"roto.{alpha}": plane})
+    found = exr.read_image(path, layer="roto")
+    assert found.channels == ("R", "G", "B", "A") and found.pixels[0, 0].tolist() == [1, 2, 3, 0.5]
+    written_by_openexr(path, {"R": plane, "G": plane, "B": plane, f"roto.{alpha}": plane / 2})
+    assert exr.read_image(path, layer="roto").pixels[0, 0].tolist() == [0.25] * 3
+
+
 @pytest.mark.parametrize("mips", [False, True], ids=["tiled", "mip-mapped"])
 def test_tiled_and_mip_mapped(tmp_path: Path, mips: bool) -> None:
     path = tmp_path / "t.exr"
