@@ -18,6 +18,7 @@ from matte_link.files import disk_words
 from matte_link.sequence import counted
 
 from ..io.exr import known_formats
+from ..server.port_owner import is_another_users
 from ..server.spool import default_parent
 
 _PACKAGES = ("cleanplate", "torch", "numpy", "opencv-python-headless", "OpenImageIO", "pyzmq", "av")
@@ -111,7 +112,8 @@ def _server(endpoint: Endpoint) -> Finding:
     try:
         with MatteClient(endpoint) as client:
             pong = client.ping(1.0)
-        return Finding(what=what, found=f"version {pong.version} answers")
+        whose = " for another user" if endpoint.is_loopback and is_another_users(endpoint.address) else ""
+        return Finding(what=what, found=f"version {pong.version} answers{whose}")
     except LinkError as error:
         if not endpoint.is_loopback:
             remedy = "Check the address, the keys and the firewall."

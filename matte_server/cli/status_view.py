@@ -25,7 +25,7 @@ def describe_state(state: Mapping[str, Any], address: str) -> str:
     lines = [
         f"Cleanplate {state['version']} at {address}, up {_span(state['uptime_s'])}",
         f"queue    {queue['interactive']} interactive, {queue['batch']} batch, {state['running']} running, "
-        f"{state['clients']} clients",
+        f"{counted(state['clients'], 'client')}",
         f"frames   {frames['done']} done, {frames['failed']} failed, {frames['cancelled']} cancelled, "
         f"{frames['refused']} refused, {frames['per_second']:.2f} a second",
         f"memory   {_memory(state)}",

@@ -16,17 +16,20 @@ from types import TracebackType
 from typing import Any
 
 from matte_link.client import MatteClient
-from matte_link.endpoint import Endpoint
+from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.errors import LinkError
 from matte_link.ready_line import STOP_WITH_STDIN, ReadyLine, ServerNotStarted, ServerReady, parse_ready_line
 
 from ..errors import MatteError
+from .port_owner import is_another_users
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 from .worker_process import exit_reason
 
 PRIVATE = "--private"
 """Has a server admit nobody but whoever started it: on loopback any user of the machine can connect."""
 _STOP_S = 10.0
+_NAMED_S, _UNNAMED_S = 2.0, 0.5
+"""For how long a server is asked that the environment names, and one that may run at the default address."""
 _LONG_SHOT = 30
 """From this many frames on, a shot's own server starts several workers where there is no GPU. Each costs some
 seconds of CPU time to start and saves a tenth of a second per frame."""
@@ -187,22 +190,35 @@ def server_for(
 ) -> Iterator[Endpoint]:
     """The server at ``address``; where that is empty, one that already runs at the default address, or else one of
     our own, which nobody else can use and which may read ``files``. ``frames``: how many the caller wants; a long
-    shot gains from several workers. ``on_progress`` is called with a message while a server starts. Raises
-    ``MatteError``: bad_address, no_server, or one of the server's own codes."""
+    shot gains from several workers. ``on_progress`` is called with a message while a server starts, and where one
+    was to be expected that cannot be taken. Raises ``MatteError``: bad_address, no_server, or one of the server's
+    own codes."""
     endpoint = endpoint_of(address, keys)
-    if address or _answers(endpoint):
+    problem = None if address else _why_not(endpoint)
+    if problem is None:
         yield endpoint
         return
+    if problem:
+        on_progress(f"{problem} A server of this run's own is started instead.")
     readable = [part for file in files for part in ("--read", str(file))]
     shared = ["--cpu-workers", "0"] if frames >= _LONG_SHOT else []
     with LocalServer([PRIVATE, *readable, *shared], on_progress=on_progress) as own:
         yield own.endpoint
 
 
-def _answers(endpoint: Endpoint) -> bool:
+def _why_not(endpoint: Endpoint) -> str | None:
+    """Why a server that nobody named on the command line is not to be asked: a sentence, empty where nobody expects
+    one there; None where it answers and is to be trusted with pictures."""
+    is_named = bool(os.environ.get(ADDRESS_VARIABLE))
     with MatteClient(endpoint) as client:
         try:
-            client.ping(0.5)
-        except LinkError:
-            return False
-        return True
+            client.ping(_NAMED_S if is_named else _UNNAMED_S)
+        except LinkError as error:
+            return error.message if is_named else ""
+    # Keys say whose server it is, and so does whoever names it.
+    if is_named or endpoint.encrypted or not is_another_users(endpoint.address):
+        return None
+    return (
+        f"The matting server at {endpoint.address} is another user's, who could see the pictures; "
+        f"--server {endpoint.address} sends them there."
+    )

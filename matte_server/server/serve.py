@@ -25,6 +25,7 @@ from .keys import ServerKeys, load_server_keys, private_keys
 from .learning_shelf import LearningShelf, usable_folder
 from .limits import ServiceLimits
 from .metrics import MetricsPage
+from .port_owner import is_another_users
 from .service import Service
 from .spool import Spool
 from .structured_log import log_event
@@ -203,10 +204,11 @@ def _bind(router: zmq.Socket[bytes], address: str) -> str:
         router.bind(address)
     except zmq.ZMQError as error:
         if error.errno == zmq.EADDRINUSE:
+            whose = "by another user" if is_another_users(address) else "perhaps by another Cleanplate server"
             raise MatteError(
                 "port_taken",
-                f"The address {address} is already taken, perhaps by another Cleanplate server.",
-                "Look with 'cleanplate status', or choose another port with --bind.",
+                f"The address {address} is already taken, {whose}.",
+                "Look with 'cleanplate status', or choose another port with --bind and CLEANPLATE_SERVER.",
             ) from None
         raise MatteError("bad_address", f"The server cannot bind to {address}: {error}.") from None
     return router.getsockopt_string(zmq.LAST_ENDPOINT)

@@ -145,7 +145,8 @@ def _instead_of_missing(role: str, files: RoleFiles) -> str:
     """What to do where a frame has no file in a role."""
     flag = "--clean" if role == "clean_plate" else f"--{role}"
     if role == "plate":
-        return "Correct the name, or name frames that exist with --frames."
+        there = f": they lie between {files.frames[0]} and {files.frames[-1]}" if files.frames else ""
+        return f"Correct the name, or name frames that exist with --frames{there}."
     if files.only is not None:
         return f"Correct the name, or choose a picture that exists with {flag}-frame."
     if files.offset:

@@ -74,14 +74,19 @@ def portraits_in(sources: ShotSources) -> list[Path]:
 
 
 def _check_sources(sources: ShotSources, frames: str) -> None:
+    by_pattern = f"frames of a shot are named by a pattern, such as {Path(sources.plate, 'plate.####.exr')}."
     if frames:
-        raise MatteError("bad_range", f"{sources.plate} is a folder of single pictures; --frames does not apply.")
+        raise MatteError(
+            "bad_range",
+            f"{sources.plate} is a folder of single pictures; --frames does not apply.",
+            f"Leave it out; the {by_pattern}",
+        )
     for folder in (Path(name) for name in (sources.output, sources.comp) if name):
         if folder.is_file() or folder.suffix.lower() in COMP_SUFFIXES:
             raise MatteError(
                 "bad_output",
                 f"{folder} is a file, but a folder of portraits is written to a folder.",
-                "Name a folder for the results.",
+                f"Name a folder for the results; the {by_pattern}",
             )
         if folder.resolve() == Path(sources.plate).resolve():
             raise MatteError(

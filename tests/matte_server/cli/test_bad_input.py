@@ -295,7 +295,13 @@ def test_an_unknown_option_over_the_wire(bench: CommandBench) -> None:
         assert client.matte(replace(request, id=uuid4().hex)).data
 
 
-def test_a_port_that_is_taken(said: Callable[[], str]) -> None:
+@pytest.mark.parametrize(
+    ("is_others", "whose"), [(False, "perhaps by another Cleanplate server"), (True, "by another user")]
+)
+def test_a_port_that_is_taken(
+    said: Callable[[], str], monkeypatch: pytest.MonkeyPatch, is_others: bool, whose: str
+) -> None:
+    monkeypatch.setattr("matte_server.server.serve.is_another_users", lambda address: is_others)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -303,7 +309,7 @@ def test_a_port_that_is_taken(said: Callable[[], str]) -> None:
         assert cli.main(["serve", "--bind", address]) == console.BAD_INPUT
     words = said()
     assert "(port_taken)" in words
-    assert "is already taken, perhaps by another Cleanplate server" in words
+    assert f"is already taken, {whose}. Look" in words
 
 
 @pytest.mark.parametrize("port", ["65536", "99999"])

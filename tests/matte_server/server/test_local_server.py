@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
 from matte_link.client import MatteClient
-from matte_link.endpoint import ADDRESS_VARIABLE
+from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.messages import (
     Answer,
     Inline,
@@ -28,8 +31,9 @@ from matte_link.ready_line import ServerNotStarted, ServerReady, ready_line
 
 from matte_server.errors import MatteError
 from matte_server.io import exr
-from matte_server.server import local_server
+from matte_server.server import local_server, port_owner
 from matte_server.server.local_server import LocalServer, await_ready_line, read_lines, server_for
+from matte_server.server.port_owner import is_another_users
 from matte_server.server.spool import default_parent
 from matte_server.server.startup_watchdog import StartupWatchdog
 from matte_server.worker.machine import workers_without_gpu
@@ -149,6 +153,58 @@ def test_a_long_shots_own_server_shares_the_processor_and_the_matte_is_the_same(
     for answer in answers:
         assert isinstance(answer, MatteReply)
         np.testing.assert_array_equal(exr.read_image(bytes(answer.data)).pixels, alone)
+
+
+@pytest.fixture
+def own_started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What :func:`server_for` says; in place of a server of its own it gives the default address."""
+
+    @contextlib.contextmanager
+    def start(*arguments: object, **named: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(endpoint=Endpoint())
+
+    monkeypatch.setattr(local_server, "LocalServer", start)
+    return []
+
+
+def test_a_server_that_the_environment_names_and_that_is_gone_is_said(
+    own_started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run went on with this machine's own processor, and nobody knew why it took so long."""
+    monkeypatch.setattr(local_server, "_NAMED_S", 0.2)
+    monkeypatch.setenv(ADDRESS_VARIABLE, "tcp://127.0.0.1:9")
+    with server_for("", on_progress=own_started.append):
+        assert own_started == [
+            "No matting server answers at tcp://127.0.0.1:9. A server of this run's own is started instead."
+        ]
+
+
+@pytest.mark.parametrize("named_by", ["nobody", "option", "environment"])
+def test_another_users_server_gets_pictures_only_where_it_is_named(
+    server: LocalServer, own_started: list[str], monkeypatch: pytest.MonkeyPatch, named_by: str
+) -> None:
+    address = server.endpoint.address
+    monkeypatch.setattr(local_server, "is_another_users", lambda address: True)
+    monkeypatch.setattr(local_server, "endpoint_of", lambda *named: server.endpoint)
+    monkeypatch.setenv(ADDRESS_VARIABLE, address if named_by == "environment" else "")
+    with server_for(address if named_by == "option" else "", on_progress=own_started.append) as endpoint:
+        assert (endpoint == server.endpoint) == (named_by != "nobody")
+    assert [f"at {address} is another user's" in sentence for sentence in own_started] == [True] * (
+        named_by == "nobody"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not say whose a port is")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_whose_a_port_is_is_known(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        assert not is_another_users(address)
+        monkeypatch.setattr(os, "getuid", lambda: -1)
+        monkeypatch.setattr(port_owner, "_ROOT", -1)  # who runs this test may be root
+        assert is_another_users(address)
+    assert not is_another_users(address)
 
 
 def test_a_server_that_is_killed_leaves_nothing_running_and_the_next_one_loses_nothing(request_for: Make) -> None:

@@ -342,6 +342,7 @@ def test_a_plan_that_cannot_work_is_one_sentence(
     with pytest.raises(MatteError) as raised:
         plan_shot(sources, frames, MatteOptions())
     assert (raised.value.code, words in raised.value.message) == (code, True), raised.value.message
+    assert raised.value.hint.endswith("they lie between 1 and 5.") == ("p.0006.exr" in words)
     # Frames can be left out where each has a file of its own, not where all need the one that is missing.
     assert code != "missing_frame" or ("--frames" in raised.value.hint) == (not changes), raised.value.hint
 

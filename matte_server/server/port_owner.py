@@ -1,0 +1,34 @@
+"""Whose server a port of this machine is: on loopback any user of the machine can listen and be asked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_LISTENS = "0A"
+_ADDRESS, _STATE, _USER = 1, 3, 7
+"""Columns of these tables."""
+_ROOT = 0
+
+
+def is_another_users(address: str) -> bool:
+    """Whether another user of this machine listens at the port of a ``tcp://`` address; root's services count as
+    everybody's. False where the system does not tell, as macOS and Windows."""
+    if sys.platform != "linux":
+        return False
+    return bool(_listeners(int(address.rpartition(":")[2])) - {os.getuid(), _ROOT})
+
+
+def _listeners(port: int) -> set[int]:
+    """The users whose processes listen at a port, by number."""
+    users = set()
+    for table in _TABLES:
+        with contextlib.suppress(OSError):
+            for line in table.read_text().splitlines()[1:]:
+                columns = line.split()
+                if columns[_STATE] == _LISTENS and int(columns[_ADDRESS].rpartition(":")[2], 16) == port:
+                    users.add(int(columns[_USER]))
+    return users
