@@ -93,6 +93,8 @@ TAKE_ANY = frozenset(
 """Classes that take other frames of their inputs; RotoPaint clones from them."""
 TAKE_ANY_VIEW = frozenset(["Anaglyph", "MixViews", "ReConverge", "ShuffleViews", "SideBySide"])
 """Classes that take other views of their inputs."""
+_BY_RANGE = ("AppendClip", "Retime")
+_LOCKS = ("input.first_lock", "input.last_lock")
 _MOST_WAYS = 64
 """Of one node to another. Where Switches in a row make more of them, what they choose does not count."""
 _ANY_PREFIXES = ("OFX", "Particle", "C_")
@@ -244,6 +246,16 @@ def _step_in_time(kind: str, knobs: Mapping[str, str]) -> FrameMap:
         frame = _whole(knobs.get("first_frame", knobs.get("firstFrame", "")))
         return EVERY_FRAME if frame is None or "increment" in knobs else FrameMap(fixed=frame)
     return EVERY_FRAME if kind in TAKE_ANY or kind.startswith(_ANY_PREFIXES) else SAME_FRAME
+
+
+def takes_range(kind: str, knobs: str) -> bool:
+    """Whether the ranges of its inputs say which frames of them a node takes: an AppendClip begins each where the
+    one before it ends, a Retime goes through its input's range unless another one is locked, and a TimeOffset may
+    turn it round. ``knobs`` is the text of its changed knobs."""
+    changed = dict(all_pairs(knobs))
+    if kind == "TimeOffset":
+        return "reverse_input" in changed
+    return kind in _BY_RANGE and not all(changed.get(one) == "true" for one in _LOCKS)
 
 
 def number_taken(mode: str, text: str, first: Optional[int]) -> FrameMap:

@@ -22,6 +22,7 @@ from .neighbours import Footage
 from .node_options import NodeOptions
 from .node_state import setting
 from .project_colour import config_digest, config_of_nodes, manages_by_ocio, project_colour
+from .shutter import opened
 from .source_files import FileStamps, look_at_file, name_by_script
 
 _SAMPLED = (1, 101, 1001)
@@ -30,8 +31,8 @@ changes of such a knob get a folder of results of their own, which undo can go b
 keys of frames."""
 _LOOKED_AT = 500
 """As many frames are looked at, at most, of a knob that any frame of may be seen."""
-_CONVERSIONS = ["colorManagement", "int8Lut", "int16Lut", "logLut", "floatLut"]
-"""The project's settings that a Read converts its files by."""
+_CONVERSIONS = ["colorManagement", "int8Lut", "int16Lut", "logLut", "floatLut", "luts"]
+"""The project's settings that a Read converts its files by; the last one has the curves, which can be edited."""
 _QUIET_FRAMES = 10
 """As many frames are looked at without a progress bar."""
 
@@ -96,7 +97,8 @@ class NodeSources:
         """The values of one of the driven knobs at those frames of its node that are seen at a frame."""
         place, knob = self.upstream.driven[number]
         maps = self._reached[place] or {SAME_FRAME}  # a node that only an expression names
-        found: list[Sequence[object]] = [knob.values_at(one.at(frame)) for one in sorted(maps, key=FrameMap.order)]
+        frames = [one.at(frame) for one in sorted(maps, key=FrameMap.order)]
+        found: list[Sequence[object]] = [knob.values_at(at + beside) for at in frames for beside in self._moments]
         if any(one.is_any for one in maps) and isinstance(knob, host.DrivenKnob):
             found.append(self._over_range(number, place, knob))
         return found[0] if all(one == found[0] for one in found) else found
@@ -111,6 +113,14 @@ class NodeSources:
             changes = [list(now) for before, now in zip(values, values[1:]) if before[1] != now[1]]
             self._ranges[number] = [values[0][1], *changes] if changes else values[0][1]
         return self._ranges[number]
+
+    @functools.cached_property
+    def _moments(self) -> tuple[float, ...]:
+        """The frame itself, and what motion blur looks at beside it: begin, middle and end of each shutter."""
+        nodes = zip(self.upstream.facts, self._reached)
+        shutters = [opened(one.kind, one.knobs, bool(one.links)) for one, maps in nodes if maps]
+        beside = {at for each in shutters if each for at in (*each, sum(each) / 2)}
+        return 0, *sorted(beside - {0.0})
 
     @functools.cached_property
     def hashed_with(self) -> str:

@@ -263,7 +263,7 @@ _LINEAR: Callable[[EditedComp], object] = lambda comp: nuke.root()["floatLut"].s
         (_then(_driven, _HELD), _keyed_at(FRAME), False),
         (_then(_driven, _OFFSET, _HELD), _keyed_at(22), True),
         (_then(_driven, _RETIMED), _keyed_at(12), True),
-        (_then(_driven, _RETIMED), _set("plate", "last", 9), False),
+        (_then(_driven, _PAINTED), _set("plate", "last", 9), False),
         (_then(_driven, _RETIMED), lambda comp: nuke.root()["last_frame"].setValue(120), False),
         (_then(_driven, _PAINTED), _keyed_at(50), True),
         (_then(_driven, _PAINTED, _keyed_at(50)), _keyed_at(60), True),

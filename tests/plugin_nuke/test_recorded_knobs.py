@@ -41,6 +41,7 @@ def test_the_classes_that_are_known_by_name_exist() -> None:
     classes = set(SCAN["classes"].split())
     assert frame_reach.TAKE_ANY - classes == OF_OLDER_VERSIONS
     assert {"Read", "Write", "DeepWrite", "Precomp", "LiveGroup", "LiveInput", "TimeOffset", "FrameHold"} <= classes
+    assert {"AppendClip", "Retime", "MotionBlur2D", "MotionBlur3D", "UnrealReader"} <= classes
     assert {node.kind for node in graph.nodes_of_group()} <= classes
     for kind, knobs in SCAN["in_time"].items():
         names = " ".join(f"{name} 2" for name in knobs[:1])

@@ -30,6 +30,7 @@ _ASKS_FOR_RENDER = re.compile(r"\A[\s{}()\[\]!\d\"-]*python[\s{}\d-]*(?:not )?nu
 """As of nodes that are off while the artist works: ``[python {1-nuke.executing()}]``."""
 _VALUES = ("value", "numvalue")
 _CODE = ("python", "exec")
+_OF_THE_TIMELINE = ("metadata", "clock", "date", "frame", "timecode")
 _FRAME_OR_VIEW = ("#", "%")
 """What Nuke replaces in an evaluated text by the number of the current frame, or the name of a view."""
 _NO_TCL = ("file", "proxy", "kernelSource")
@@ -44,7 +45,7 @@ class EvaluatedText:
             raise TypeError(f"{knob.name()} has no TCL.")
         self._knob = knob
 
-    def values_at(self, frame: int) -> list[Optional[str]]:
+    def values_at(self, frame: float) -> list[Optional[str]]:
         """The text with its TCL evaluated; None where that fails."""
         try:
             return [str(self._knob.evaluate())]
@@ -83,6 +84,22 @@ def is_one_file_name(node: Node, text: str) -> bool:
         "frame" not in text if command in _CODE else _is_same(node, command, argument)
         for command, argument in _RUNS.findall(text)
     )
+
+
+def has_values_at_frames(node: Node, expression: str) -> bool:
+    """Whether the value of a number's expression, as a .nk file has it, is known at any frame. TCL and Python in it
+    take what there is at the timeline's frame (``nuke.value``), which no frame of a result has to do with."""
+    text = expression.replace("\\", "")
+    return not any(_is_of_the_timeline(node, command, argument, text) for command, argument in _RUNS.findall(text))
+
+
+def _is_of_the_timeline(node: Node, command: str, argument: str, text: str) -> bool:
+    if command in _CODE:
+        return "frame" in text
+    if command in _VALUES:
+        knob = named_knob(node, argument)
+        return knob is not None and not _is_constant(knob)
+    return command in _OF_THE_TIMELINE
 
 
 def _is_same(node: Node, command: str, argument: str) -> bool:

@@ -10,19 +10,30 @@ import nuke
 from matte_link.result_key import digest
 
 from ..fingerprint import counted_pairs
-from ..frame_reach import PICKING
+from ..frame_reach import PICKING, takes_range
 from ..graph_scope import NO_VARIABLES, GraphScope
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, changed_knobs, identity, input_of, reads_an_old_copy
+from .node import Node, changed_knobs, frame_range, identity, input_of, reads_an_old_copy
 from .read_files import files_of
 from .scopes import scope_around, seen_scopes
 from .script import views
-from .texts import EvaluatedText, asks_for_render, is_same_on_every_frame, linked_paths, named_knob, texts_that_run
+from .texts import (
+    EvaluatedText,
+    asks_for_render,
+    has_values_at_frames,
+    is_same_on_every_frame,
+    linked_paths,
+    named_knob,
+    texts_that_run,
+)
 from .unseen import reads_render, seen_nodes
 from .walk import inputs_of, outputs_of, visited
 
 _SCOPES = "graph_scopes"
+_RANGES = "input_ranges"
+_LIVE = ("UnrealReader",)
+"""Classes whose picture comes from another program, and of which nothing here tells that it is another."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +41,15 @@ class NodeFacts:
     """One node upstream.
 
     ``knobs`` is Nuke's text of its changed knobs, and what it is looked at with beside the variables around the
-    Cleanplate node. ``inputs`` are indices into the list of nodes that it is part of, -1 for an input that is
-    not connected; ``outputs`` are those of the nodes inside a Group that it shows. ``driven`` are the names of
-    its knobs that expressions drive, of those that count for its picture, but for the ``scoped`` ones, whose
-    expression names a Graph Scope Variable, so that its text counts, too. ``links`` are the paths of numbers
-    elsewhere that expressions inside of its other knobs name. ``files`` are those that it reads. ``evaluated``
-    are the names of those texts that count whose TCL has the same value on every frame; ``has_text_that_runs``
-    says that another one, or the name of a file, is TCL or Python whose value at a frame is not known here, or
-    that one of the ``links`` is not.
+    Cleanplate node, and the ranges of its inputs, where it takes its frames by them. ``inputs`` are indices into
+    the list of nodes that it is part of, -1 for an input that is not connected; ``outputs`` are those of the nodes
+    inside a Group that it shows. ``driven`` are the names of its knobs that expressions drive, of those that count
+    for its picture, but for the ``scoped`` ones, whose expression names a Graph Scope Variable, so that its text
+    counts, too. ``links`` are the paths of numbers elsewhere that expressions inside of its other knobs name.
+    ``files`` are those that it reads. ``evaluated`` are the names of those texts that count whose TCL has the same
+    value on every frame; ``has_text_that_runs`` says that another one, a number or the name of a file is TCL or
+    Python whose value at a frame is not known here, that one of the ``links`` is not, or that its picture comes
+    from another program.
     ``takes_project_format`` says that its format is the project's, and ``reads_render`` that it is a Write whose
     render is shown in place of its input.
     """
@@ -67,16 +79,16 @@ class DrivenKnob:
         every = views()
         self._views = every if len(every) > 1 else ("",)
 
-    def values_at(self, frame: int) -> list[Optional[float]]:
-        """The value of each of its fields at a frame, wherever the timeline is; None where the expression fails. A
-        knob that was split for views has those of each view."""
+    def values_at(self, frame: float) -> list[Optional[float]]:
+        """The value of each of its fields at a frame, or between two, wherever the timeline is; None where the
+        expression fails. A knob that was split for views has those of each view."""
         found = [self._values(frame, view) for view in self._views]
         return found[0] if all(one == found[0] for one in found) else [value for one in found for value in one]
 
-    def _values(self, frame: int, view: str) -> list[Optional[float]]:
+    def _values(self, frame: float, view: str) -> list[Optional[float]]:
         return [self._value(frame, index, view) for index in range(int(self._knob.arraySize()))]
 
-    def _value(self, frame: int, index: int, view: str) -> Optional[float]:
+    def _value(self, frame: float, index: int, view: str) -> Optional[float]:
         try:
             where = (index, view) if view else (index,)
             return float(self._knob.getValueAt(frame, *where))
@@ -164,7 +176,11 @@ def _numbers(node: Node, paths: Sequence[str]) -> list[DrivenKnob]:
 
 
 def _which(node: Node, facts: NodeFacts) -> Optional[DrivenKnob]:
-    is_known = "which" not in facts.scoped or not facts.has_text_that_runs
+    is_known = (
+        "which" in facts.driven
+        or not _has_expression(node, "which")
+        or ("which" in facts.scoped and not facts.has_text_that_runs)
+    )
     return DrivenKnob(node["which"]) if is_known else None
 
 
@@ -196,15 +212,18 @@ def _facts(
         found = -1 if other is None else places.get(identity(other), -1)
         return found if found < index else -1
 
-    kind, knobs = str(node.Class()), changed_knobs(node) + _other_scopes(scopes, around)
+    kind, feeding = str(node.Class()), inputs_of(node)
+    knobs = changed_knobs(node) + _other_scopes(scopes, around)
+    knobs += _ranges(kind, knobs, feeding)
     counted = counted_pairs(kind, knobs)
     running = texts_that_run(node, counted)
     evaluated = tuple(name for name, text in running if is_same_on_every_frame(node, text))
     files = files_of(node, knobs, scopes)
-    driven = _driven(node, counted)
+    expressions = _expressions(node, counted)
+    driven = tuple(name for name, text in expressions if has_values_at_frames(node, text))
     scoped = tuple(name for name in driven if _names_variable(dict(counted)[name], scopes))
     links = linked_paths(node, counted)
-    feeding, outputs = inputs_of(node), [place(one) for one in outputs_of(node)]
+    outputs = [place(one) for one in outputs_of(node)]
     return NodeFacts(
         kind=kind,
         knobs=knobs,
@@ -215,7 +234,9 @@ def _facts(
         outputs=tuple(one for one in outputs if one >= 0),
         files=tuple(one for one in files if one is not None),
         evaluated=evaluated,
-        has_text_that_runs=len(evaluated) < len(running)
+        has_text_that_runs=kind in _LIVE
+        or len(evaluated) < len(running)
+        or len(driven) < len(expressions)
         or None in files
         or len(_numbers(node, links)) < len(links)
         or bool(scoped and set(scopes) != {scope_around(node)}),
@@ -232,19 +253,29 @@ def _other_scopes(scopes: Collection[GraphScope], around: GraphScope) -> str:
     return f" {_SCOPES} {digest([one.text for one in scopes])}" if set(scopes) != {around} else ""
 
 
+def _ranges(kind: str, knobs: str, feeding: Sequence[Optional[Node]]) -> str:
+    """First and last frames of the inputs of a node that takes its frames by them, as a knob's name and value. The
+    files of a video do not tell of them, nor those of a still."""
+    if not takes_range(kind, knobs):
+        return ""
+    found = [frame_range(one) for one in feeding if one is not None]
+    return f" {_RANGES} {{{' '.join(f'{first} {last}' for first, last in found)}}}"
+
+
 def _names_variable(text: str, scopes: Collection[GraphScope]) -> bool:
     """Whether an expression, as a .nk file has it, names a Graph Scope Variable. Nuke evaluates it here with those
     of the node's own place."""
     return any(one.is_named_in(text.replace("\\", "")) for one in scopes)
 
 
-def _driven(node: Node, counted: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Not those that only ask whether Nuke renders: their text counts, since plates are always rendered."""
-    return tuple(
-        name
+def _expressions(node: Node, counted: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The knobs that expressions drive, with their text. Not those that only ask whether Nuke renders: their text
+    counts, since plates are always rendered."""
+    return [
+        (name, value)
         for name, value in counted
         if value.startswith("{") and not asks_for_render(value) and _has_expression(node, name)
-    )
+    ]
 
 
 def _has_expression(node: Node, name: str) -> bool:

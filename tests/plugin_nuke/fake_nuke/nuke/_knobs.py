@@ -127,11 +127,12 @@ class Knob:
         if view in self._split:
             own = self._split[view]
             return own[max(key for key in own if key <= time)] if isinstance(own, dict) else own
-        before, state.frame = state.frame, int(time)
+        before, asked_from = state.frame, state.asked_from
+        state.frame, state.asked_from = int(time), before if asked_from is None else asked_from
         try:
             return self.getValue()
         finally:
-            state.frame = before
+            state.frame, state.asked_from = before, asked_from
 
     def _keyed(self) -> Any:
         earlier = [frame for frame in self._keys if frame <= state.frame]
@@ -235,8 +236,17 @@ class Knob:
     def _tcl(self, text: str) -> str:
         return _tcl.substitute(text, lambda words: _tcl.run_command(words, self._look_up, self._exists))
 
+    def _tcl_of_the_timeline(self, text: str) -> str:
+        """TCL in an expression takes what there is at the current frame (nuke.value), also where the expression is
+        asked for its value at another one."""
+        asked, state.frame = state.frame, state.frame if state.asked_from is None else state.asked_from
+        try:
+            return self._tcl(text)
+        finally:
+            state.frame = asked
+
     def _number(self) -> float:
-        text = self._tcl(self._expanded(self._expression))
+        text = self._tcl_of_the_timeline(self._expanded(self._expression))
         text = re.sub(r"[A-Za-z_][\w]*\.[\w.]+", lambda match: str(self._index(match.group(0))), text)
         text = re.sub(r"\bframe\b", str(state.frame), text).strip()
         turned = text.startswith("!")

@@ -183,7 +183,18 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
     "NoOp": list,
     "TimeOffset": lambda: [k.Array_Knob("time_offset"), k.Boolean_Knob("reverse_input")],
     "FrameHold": lambda: [k.Array_Knob(_first_frame()), k.Array_Knob("increment")],
-    "Retime": lambda: [k.Array_Knob("speed", "", 1.0)],
+    "Retime": lambda: [
+        k.Array_Knob("speed", "", 1.0),
+        *(k.Boolean_Knob(f"input.{end}_lock") for end in ("first", "last")),
+    ],
+    "AppendClip": lambda: [k.Array_Knob("firstFrame", "", 1.0)],
+    "Transform": lambda: [
+        k.XY_Knob("translate"),
+        *(k.Array_Knob(name) for name in ("motionblur", "shuttercustomoffset")),
+        k.Array_Knob("shutter", "", 0.5),
+        k.Enumeration_Knob("shutteroffset", "", ["centred", "start", "end", "custom"], "start"),
+    ],
+    "UnrealReader": lambda: [k.File_Knob("file")],
     "Dissolve": lambda: [k.Array_Knob("which")],
     "Constant": lambda: [k.AColor_Knob("color"), k.Format_Knob("format", "", PROJECT_FORMAT)],
     "Reformat": lambda: [k.Format_Knob("format", "", PROJECT_FORMAT)],
@@ -216,6 +227,7 @@ _MOST_INPUTS = {
     "Merge2": 101,
     "Switch": 10000,
     "VariableSwitch": 10000,
+    "AppendClip": 10000,
     "Viewer": 10000,
     "Dissolve": 10001,
 }
@@ -652,6 +664,7 @@ class Root(Group):
             k.Int_Knob("fps", "", 24),
             k.Format_Knob("format", "", PROJECT_FORMAT),
             *(k.Enumeration_Knob(f"{one}Lut", "", ["sRGB", "linear"]) for one in ("int8", "int16", "log", "float")),
+            k.LookupCurves_Knob("luts", "", "linear {} sRGB {}"),
             k.Enumeration_Knob("colorManagement", "", ["Nuke", "OCIO"]),
             k.Enumeration_Knob("workingSpaceLUT", "", ["linear", "scene_linear", "ACES - ACEScg", "sRGB"]),
             k.Enumeration_Knob("OCIO_config", "", _CONFIGS),
@@ -916,6 +929,17 @@ def _other_frame(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     return node._fed(0, _SHOWN_FRAME[node._kind](node, frame), view, proxy)
 
 
+def _append_clip(node: Node, frame: int, view: str, proxy: bool) -> Picture:
+    """One input after the other, each as long as its range (NDK, examples/AppendClip.cpp)."""
+    begin = int(node._knobs["firstFrame"].value())
+    ranges = [one._range() for one in node._inputs if one is not None]
+    for index, (first, last) in enumerate(ranges):
+        if frame <= begin + last - first or index == len(ranges) - 1:
+            return node._fed(index, min(max(frame - begin, 0) + first, last), view, proxy)
+        begin += last - first + 1
+    return black(FORMAT)
+
+
 def _one_view(node: Node, frame: int, view: str, proxy: bool) -> Picture:
     return node._fed(0, frame, node._knobs["view"].value(), proxy)
 
@@ -962,11 +986,24 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "VariableSwitch": _variable_switch,
     **dict.fromkeys(_SHOWN_FRAME, _other_frame),
     "Dissolve": _dissolve,
+    "AppendClip": _append_clip,
     "OneView": _one_view,
     "JoinViews": _join_views,
     "Constant": _constant,
     **dict.fromkeys(
-        ("Roto", "NoOp", "Reformat", "OCIOColorSpace", "Tracker4", "ColorLookup", "Vectorfield", "Text2"), _passes
+        (
+            "Transform",
+            "UnrealReader",
+            "Roto",
+            "NoOp",
+            "Reformat",
+            "OCIOColorSpace",
+            "Tracker4",
+            "ColorLookup",
+            "Vectorfield",
+            "Text2",
+        ),
+        _passes,
     ),
     # What is seen of a scene is no picture here: they stand where one would be rendered.
     **dict.fromkeys(("ReadGeo2", "Camera3", "Camera4"), _passes),

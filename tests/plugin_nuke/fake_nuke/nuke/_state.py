@@ -49,6 +49,8 @@ class State:
         self.groups: list[Group] = []
         self.root: Root
         self.frame = 1
+        self.asked_from: int | None = None
+        """The timeline's frame, while a knob is asked for its value at another one."""
         self.views = ["main"]
         self.proxy = False
         self.edits = 0

@@ -1,0 +1,225 @@
+"""Pictures that depend on more than the files and numbers at their own frame: the ranges of clips, an open shutter,
+the timeline, a project's curves, another program. No matte of an old one passes for one of the new. No server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import nuke
+import pytest
+from cleanplate_node import host, shown_result
+from cleanplate_node.bench import ContractBench
+from cleanplate_node.shutter import Opened, opened
+from nuke._state import State
+
+from tests.plugin_nuke.pressing import overwrite, press
+from tests.plugin_nuke.test_more_edits import FRAME, EditedComp, test_an_edit_behind_another_one
+
+Edit = Callable[[EditedComp], object]
+
+
+@pytest.fixture
+def comp(lonely: ContractBench) -> EditedComp:
+    return EditedComp(lonely)
+
+
+def _set(name: str, knob: str, value: object) -> Edit:
+    return lambda comp: host.set_value(getattr(comp, name), knob, value)
+
+
+def _root(knob: str, value: str) -> Edit:
+    return lambda comp: nuke.root()[knob].setValue(value)
+
+
+def _behind(kind: str, *sources: str, **knobs: object) -> Edit:
+    """The node is fed by a new one, and that by the plate, by others, or by new ones of their class."""
+
+    def insert(comp: EditedComp) -> None:
+        made = host.create(kind, name="Made", **knobs)
+        for index, source in enumerate(sources or ("offset",)):
+            host.connect(made, index, getattr(comp, source, None) or host.create(source))
+        host.connect(comp.node, 0, made)
+
+    return insert
+
+
+def _a_video(comp: EditedComp) -> None:
+    """One file has all frames of the plate."""
+    video = comp.shot / "plate.mov"
+    video.write_bytes(b"a video")
+    host.set_value(comp.plate, "file", video.as_posix())
+
+
+def _then(*edits: Edit) -> Edit:
+    def all_of_them(comp: EditedComp) -> None:
+        for edit in edits:
+            edit(comp)
+
+    return all_of_them
+
+
+_LOCKED = {"input.first_lock": True, "input.last_lock": True}
+_LONGER, _LATER = _set("plate", "last", 9), _set("plate", "first", 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "is_seen"),
+    [
+        (_then(_a_video, _behind("AppendClip", "grade", "second")), _LONGER, True),
+        (_then(_a_video, _behind("AppendClip", "grade", "second")), _LATER, True),
+        (_then(_a_video, _behind("Retime", "grade", speed=2.0)), _LATER, True),
+        (_then(_a_video, _behind("TimeOffset", "grade", reverse_input=True)), _LONGER, True),
+        # Nothing takes its frames by the range.
+        (_then(_a_video, _behind("TimeOffset", "grade", time_offset=1)), _LONGER, False),
+        (_then(_a_video, _behind("RotoPaint", "grade")), _LONGER, False),
+        (_then(_a_video, _behind("Retime", "grade", **_LOCKED)), _LATER, False),
+        # The range of a generator is the project's.
+        (_behind("AppendClip", "grade", "second"), _root("last_frame", "240"), False),
+        (_behind("AppendClip", "Constant", "second"), _root("last_frame", "240"), True),
+    ],
+)
+def test_the_range_of_a_clip(before: Edit, edit: Edit, is_seen: bool, comp: EditedComp) -> None:
+    test_an_edit_behind_another_one(before, edit, is_seen, comp)
+
+
+def _follows(knob: str = "translate", kind: str = "Transform", **knobs: object) -> Edit:
+    """A node that follows another one, which has keys."""
+
+    def insert(comp: EditedComp) -> None:
+        control = host.create("Grade", name="Control")
+        for frame in range(-1, 6):
+            host.set_key(control, "white", frame, 1.0)
+        _behind(kind, **knobs)(comp)
+        made = host.find("Made")
+        assert made is not None
+        host.set_expression(made, knob, "Control.white")
+
+    return insert
+
+
+def _blurred_behind(comp: EditedComp) -> None:
+    """Transforms in a row are concatenated: the last one's shutter is that of all."""
+    _follows()(comp)
+    last = host.create("Transform", motionblur=1.0, shutter=1.0)
+    host.connect(last, 0, host.find("Made"))
+    host.connect(comp.node, 0, last)
+
+
+def _moved_at(frame: int) -> Edit:
+    def edit(comp: EditedComp) -> None:
+        control = host.find("Control")
+        assert control is not None
+        host.set_key(control, "white", frame, 3.0)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "is_seen"),
+    [
+        (_follows(), _moved_at(FRAME), True),
+        (_follows(), _moved_at(FRAME + 1), False),
+        (_follows(motionblur=1.0, shutter=1.0), _moved_at(FRAME), True),
+        (_follows(motionblur=1.0, shutter=1.0), _moved_at(FRAME + 1), True),
+        (_follows(motionblur=1.0, shutter=1.0), _moved_at(FRAME - 1), False),
+        (_follows(motionblur=1.0, shutter=1.0, shutteroffset="end"), _moved_at(FRAME - 1), True),
+        (_follows(motionblur=1.0, shutter=1.0, shutteroffset="end"), _moved_at(FRAME + 1), False),
+        (_follows(motionblur=1.0, shutteroffset="centred"), _moved_at(FRAME - 1), True),
+        (_blurred_behind, _moved_at(FRAME + 1), True),
+        (_follows("white", "Grade"), _moved_at(FRAME + 1), False),
+    ],
+)
+def test_an_open_shutter(before: Edit, edit: Edit, is_seen: bool, comp: EditedComp) -> None:
+    before(comp)
+    *_, driven, _, _ = comp.keys(FRAME)
+    edit(comp)
+    assert (comp.keys(FRAME)[2] != driven) == is_seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "knobs", "follows", "found"),
+    [
+        ("Transform", "", True, None),
+        ("Transform", "motionblur 0 shutter 2", True, None),
+        ("Transform", "motionblur 1", False, (0.0, 0.5)),
+        ("CornerPin2D", "motionblur {{curve x1 0 x9 1}}", False, (0.0, 0.5)),
+        ("Tracker4", "motionblur 2 shutter 1.5 shutteroffset centred", False, (-0.75, 0.75)),
+        ("Transform", "motionblur 1 shutter 1 shutteroffset end", False, (-1.0, 0.0)),
+        ("Transform", "motionblur 1 shutteroffset custom shuttercustomoffset -2", False, (-2.0, -1.5)),
+        ("Transform", "motionblur 1 shutter {{parent.shutter}}", False, (-1.0, 1.0)),
+        ("Transform", "motionblur 1 shutteroffset {{parent.way}}", False, (-1.0, 1.0)),
+        ("MotionBlur2D", "shutter 1", False, (0.0, 1.0)),
+        ("Roto", "", True, (-1.0, 1.0)),
+        ("Roto", "motionblur 2", False, None),
+    ],
+)
+def test_when_a_shutter_is_open(kind: str, knobs: str, follows: bool, found: Opened | None) -> None:
+    assert opened(kind, knobs, follows) == found
+
+
+def _says(name: str, expression: str) -> Edit:
+    return lambda comp: host.set_expression(
+        getattr(comp, name), "which" if name == "switch" else "white", expression
+    )
+
+
+def _control(comp: EditedComp) -> None:
+    control = host.create("Grade", name="Control")
+    host.set_key(control, "white", 1, 0.0)
+    host.set_key(control, "white", 3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_known"),
+    [
+        ("[python nuke.frame()]", False),
+        ("[value Control.white]", False),
+        ("[frame]", False),
+        ("frame", True),
+        ("Control.white", True),
+        ("[value Control.black]", True),
+        ("[python nuke.root().fps()]", True),
+    ],
+)
+@pytest.mark.parametrize("name", ["grade", "switch"])
+def test_what_an_expression_takes_from_the_timeline(
+    name: str, expression: str, is_known: bool, comp: EditedComp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TCL takes the value at the current frame, whatever frame of a result is looked at. So where the timeline
+    stands makes nothing stale, and nothing that was not compared is up to date."""
+    monkeypatch.setattr(type(nuke.root()), "fps", lambda root: 0, raising=False)
+    _control(comp)
+    _says(name, expression)(comp)
+    host.go_to(1)
+    before = comp.keys(FRAME)
+    host.go_to(3)
+    assert comp.keys(FRAME) == before
+    assert before[-1] == (not is_known)
+
+
+def test_where_the_timeline_picks_any_input_counts(comp: EditedComp) -> None:
+    _says("switch", "[frame]>9")(comp)
+    before = comp.keys(FRAME)
+    overwrite(comp.other / "plate.0002.exr")
+    assert comp.keys(FRAME) != before
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "is_seen"),
+    [
+        (_set("plate", "raw", False), _root("luts", "linear {} sRGB {{curve x0 0 x1 1}}"), True),
+        (lambda comp: None, _root("luts", "linear {} sRGB {{curve x0 0 x1 1}}"), False),
+    ],
+)
+def test_a_projects_own_curve(before: Edit, edit: Edit, is_seen: bool, comp: EditedComp) -> None:
+    test_an_edit_behind_another_one(before, edit, is_seen, comp)
+
+
+def test_another_programs_picture_is_never_up_to_date(bench: ContractBench, window: State) -> None:
+    shot = bench.shot((1,))
+    live = host.create("UnrealReader")
+    host.connect(live, 0, bench.read(shot / "plate.%04d.exr", 1, 1))
+    node = bench.node_on(live, bench.read(shot / "clean.exr", 1, 1))
+    press(window, bench, node)
+    found = shown_result.ShownResult(node).whole()
+    assert found.usable and found.is_unknown, found.text
