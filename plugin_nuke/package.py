@@ -27,7 +27,7 @@ PYZMQ = "27.1.0"
 """Its wheels need glibc 2.17 for Python 3.9 and 2.28 above, which are what the Linux of Nuke 14 and of 15 has."""
 PYTHONS = ("39", "310", "311")
 """Nuke 14, Nuke 15, Nuke 16 and 17."""
-_FILES = ("init.py", "menu.py", "README.md", "CHECKLIST.md", "REPORTS.md")
+_FILES = ("init.py", "menu.py", "README.md", "DETAILS.md", "CHECKLIST.md", "REPORTS.md")
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def test_the_folder_is_whole_and_holds_nothing_else(tmp_path: Path) -> None:
     folder = package.build(tmp_path, pythons=())
     assert folder == tmp_path / "cleanplate_nuke"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    wanted = {"init.py", "menu.py", "README.md", "CHECKLIST.md", "REPORTS.md", "panel.svg", "LICENSE"}
+    wanted = {"init.py", "menu.py", "README.md", "DETAILS.md", "CHECKLIST.md", "REPORTS.md", "panel.svg", "LICENSE"}
     for name in ("cleanplate_node", "matte"):
         wanted |= {path.relative_to(package.HERE).as_posix() for path in (package.HERE / name).rglob("*.py")}
     shared = package.HERE.parent / "shared" / "matte_link"
