@@ -218,19 +218,20 @@ def on_save() -> None:
 @_event
 def on_close() -> None:
     """The script is closed: all runs are cancelled."""
+    _opened.clear()
     _run().stop_all()
 
 
 @_event
 def on_change() -> None:
-    """The node's panel was opened: looks at the sources of the current frame too. Everything else is seen by
-    :func:`on_update`, since Nuke calls this function only while the panel is open, or from 17 on too often."""
+    """The node's panel was opened: a moment later Nuke's hashes of the current frame are compared too. Everything
+    else is seen by :func:`on_update`, since Nuke calls this function only while the panel is open, or from 17 on
+    too often."""
     if host.this_knob() != "showPanel":
         return
     node, run = host.this_node(), _run()
     if run.is_ours(node) and not run.running(node):
-        if not run.must_wait():
-            run.check(node)
+        _opened.add(host.full_name(node))
         _resting.touch(host.full_name(node))
 
 
@@ -250,6 +251,8 @@ def _came_to_rest(name: str) -> None:
 
 
 _resting = later.Rest(_REST_S, _came_to_rest)
+_opened: set[str] = set()
+"""The names of the nodes whose panel was opened since they were looked at."""
 
 
 def _look(name: str, ahead: object = None) -> None:
@@ -261,10 +264,13 @@ def _look(name: str, ahead: object = None) -> None:
     node, run = host.find(name), _run()
     if node is None or not run.is_ours(node) or run.running(node):
         return
-    changed = run.look_again(node, ahead)
+    asked_too_early = ahead is None and run.is_to_be_asked(node)
+    changed = None if asked_too_early else run.look_again(node, ahead, deep=name in _opened)
     if changed is None:
         _resting.touch(name)
-    elif changed and run.setting(node, "auto_update"):
+        return
+    _opened.discard(name)
+    if changed and run.setting(node, "auto_update"):
         _update(node)
 
 

@@ -129,7 +129,7 @@ def a_neighbour_that_changes_makes_it_stale(bench: ContractBench) -> Iterator[Wa
         host.go_to(2)
         host.press(node, "process_range")
         yield bench.idle(node)
-        bench.look(node)
+        freshness.check(node)
         expect(bench.status(node) == node_state.UP_TO_DATE, f"at {temporal} the panel says {bench.status(node)!r}")
         bench.output(node, 2)
         plain_exr.write(shot / "plate.0003.exr", grainy(bench, round(30 + 2 * temporal)))

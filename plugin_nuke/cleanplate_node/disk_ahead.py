@@ -27,17 +27,19 @@ _changed_s: dict[str, float] = {}
 @dataclass(frozen=True)
 class DiskAhead:
     """What the disk said a moment ago: the ``results`` that a node shows, their ``records``, and the ``files``
-    upstream by path; ``asked_s`` is on the clock of ``time.monotonic``. Shared, so nobody may change it."""
+    upstream by path; ``asked_s`` is on the clock of ``time.monotonic``. Where the disk has not ``answered``, the
+    look itself asks, and says so. Shared, so nobody may change it."""
 
     results: made_elsewhere.Listed
     records: Sequence[manifest.Record]
     files: Mapping[str, Seen]
     asked_s: float
+    answered: bool = True
 
 
 def ask(name: str) -> Optional[DiskAhead]:
-    """For the look at the node of that name that comes next; None where it shows nothing, or the disk does not
-    answer, which the look itself will say. For any thread but the main one."""
+    """For the look at the node of that name that comes next; None where it shows nothing, as far as is known. For
+    any thread but the main one."""
     asked_s = time.monotonic()
     results = made_elsewhere.list_ahead(name)
     if results is None:
@@ -45,7 +47,7 @@ def ask(name: str) -> Optional[DiskAhead]:
     try:
         records = manifest.read_all(results.folder)
     except OSError:
-        return None
+        return DiskAhead(results=results, records=(), files={}, asked_s=asked_s, answered=False)
     files = {path: look_at_file(path) for path in _files.get(name, _NO_FILES)[0]}
     return DiskAhead(results=results, records=records, files=files, asked_s=asked_s)
 

@@ -8,11 +8,23 @@ from typing import Optional
 
 from matte_link.comparison import BackgroundComparison
 
-from . import arrivals, disk_ahead, host, later, learning, result_read, status_basis
+from . import arrivals, disk_ahead, host, later, learning, made_elsewhere, result_read, status_basis
 from .disk_ahead import DiskAhead
 from .node_options import options_of
 from .node_runs import must_wait, running
-from .node_state import UNCLEAR, is_ours, note_old, ours, settle_id, shown_results, state, tell, watch, words_of
+from .node_state import (
+    UNCLEAR,
+    UP_TO_DATE,
+    is_ours,
+    note_old,
+    ours,
+    settle_id,
+    shown_results,
+    state,
+    tell,
+    watch,
+    words_of,
+)
 from .shown_result import ResultState, ShownResult
 from .sources import NodeSources, sources_of
 
@@ -22,12 +34,13 @@ _KEYS = " keys"
 """What follows the name of a node where the files of its key frames are read; no node's name has a space."""
 
 
-def look_again(node: host.Node, ahead: Optional[DiskAhead] = None) -> Optional[bool]:
+def look_again(node: host.Node, ahead: Optional[DiskAhead] = None, deep: bool = False) -> Optional[bool]:
     """Checks the node if its settings, its graph or what it shows changed since its status was set, or its results
     were made again elsewhere; returns whether any of that is so. It is checked once, too, after whatever has not
     looked at all of its frames: a script was opened, a run ended. The sentence of a failure stays all the same,
     until the artist does something about it. Where the disk was asked ``ahead``, but too early, or it was not known
-    what for, nothing is checked and None is returned: it has to be asked again.
+    what for, nothing is checked and None is returned: it has to be asked again. ``deep`` as for :func:`check`,
+    whether anything changed or not.
 
     Where there are results of the present settings already, such as after an undo, the node shows them.
     """
@@ -36,7 +49,7 @@ def look_again(node: host.Node, ahead: Optional[DiskAhead] = None) -> Optional[b
     sources = _settled(node)
     was_read_again = not running(node) and result_read.read_again(node, ahead.results if ahead else None)
     is_another = was_read_again or status_basis.changed(node, sources)
-    if not (is_another or status_basis.is_about_a_part(node)):
+    if not (is_another or deep or status_basis.is_about_a_part(node)):
         return False
     _follow(node, sources)
     if ahead is not None and sources is not None and _asks_for_more(node, sources, ahead):
@@ -44,8 +57,15 @@ def look_again(node: host.Node, ahead: Optional[DiskAhead] = None) -> Optional[b
             status_basis.forget(node)
         return None
     stays = status_basis.words_stay(node) and not is_another
-    check(node, deep=False, sources=sources, ahead=ahead, tells=not stays)
+    check(node, deep=deep, sources=sources, ahead=ahead, tells=not stays)
     return is_another
+
+
+def is_to_be_asked(node: host.Node) -> bool:
+    """Whether a node shows results of which the disk was asked nothing, since that was not known yet; it is now."""
+    shown = shown_results(node)
+    made_elsewhere.note_shown(host.full_name(node), shown)
+    return bool(shown)
 
 
 def open_again(node: host.Node) -> None:
@@ -122,8 +142,8 @@ def check(
     """Compares what the node shows with what it would make now, and puts the words on the node, where it ``tells``
     them.
 
-    ``deep`` also compares the current frame and asks Nuke for its hashes, which is not allowed in all of its
-    events.
+    ``deep`` compares the current frame and asks Nuke for its hashes, which is not allowed in all of its events; the
+    other frames only where the disk was asked ahead.
     ``sources`` are the node's own, where they were looked at already; what the disk was asked ``ahead`` is not
     asked again.
     """
@@ -136,8 +156,12 @@ def check(
         if unread and host.has_window():
             _comparison.want(f"{host.full_name(node)}{_KEYS}", unread)
         shown = _shown(node, sources, ahead)
-        found = shown.frame(host.current_frame(), with_hashes=True) if deep else shown.whole()
-        if found.is_old or not deep:
+        is_whole = not deep or ahead is not None
+        found = shown.whole() if is_whole else None
+        if deep and (found is None or found.usable):
+            at = shown.frame(host.current_frame(), with_hashes=True)
+            found = at if found is None or at.text != UP_TO_DATE else found
+        if found.is_old or is_whole:
             note_old(node, found.is_old)
         if shown.files:
             disk_ahead.note_files(host.full_name(node), shown.files, shown.count)

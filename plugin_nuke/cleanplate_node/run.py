@@ -26,7 +26,7 @@ from . import (
     sessions,
 )
 from .disk_ahead import ask
-from .freshness import before_saving, check, look_again, note_scripts, open_again
+from .freshness import before_saving, check, is_to_be_asked, look_again, note_scripts, open_again
 from .guarded import guarded_states, render_begins, render_ended
 from .migration import migrate
 from .node_runs import all_running, at_work, must_wait, running
@@ -65,6 +65,7 @@ __all__ = [
     "frames_of",
     "guarded_states",
     "is_ours",
+    "is_to_be_asked",
     "learning",
     "look_again",
     "must_wait",

@@ -76,7 +76,8 @@ class ShownResult:
 
     @property
     def _ahead_of_folder(self) -> Optional[DiskAhead]:
-        return self._ahead if self._ahead and self._ahead.results.folder == self._folder else None
+        ahead = self._ahead
+        return ahead if ahead and ahead.answered and ahead.results.folder == self._folder else None
 
     @property
     def count(self) -> int:

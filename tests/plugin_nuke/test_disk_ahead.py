@@ -93,6 +93,7 @@ def test_the_main_thread_waits_for_no_share(
     assert cost(lambda: host.set_value(node, "erode", 0.0), "up to date") < FEW
     assert press(window, bench, node, "process_frame") == "up to date, 1 done"
     assert cost(lambda: None, "up to date") < FEW, "the look after a press"
+    assert cost(lambda: host.open_panel(node), "up to date") < FEW, "no record is old enough to be known to stay"
     disk_ahead.note_files(host.full_name(node), ["before.exr"], COUNT)
     for most in (COUNT + FEW, FEW):
         cost(lambda: host.set_value(node, "erode", 1.0), "stale: a setting")
@@ -171,7 +172,8 @@ def test_a_disk_that_does_not_answer_ends_no_look(lonely: ContractBench, monkeyp
         raise OSError(errno.ENOTCONN, "Not connected", folder)
 
     monkeypatch.setattr(manifest, "read_all", gone)
-    assert disk_ahead.ask(host.full_name(node)) is None
+    ahead = disk_ahead.ask(host.full_name(node))
+    assert ahead is not None and not ahead.answered
 
 
 def test_a_comparison_that_ends_after_a_change_leaves_it_to_the_automatic_update(

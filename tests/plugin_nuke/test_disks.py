@@ -23,7 +23,7 @@ from cleanplate_node import (
 from cleanplate_node.bench import ContractBench, Server
 from nuke._state import State
 
-from tests.plugin_nuke.pressing import press
+from tests.plugin_nuke.pressing import press, until
 
 LONG = "x" * 300
 """No file system takes a name of this length, for any user."""
@@ -50,8 +50,7 @@ def test_results_on_a_disk_that_went_away(lonely: ContractBench, window: State) 
     freshness.look_again(node)
     callbacks.on_load()
     node.showControlPanel()
-    window.process_events()
-    assert not window.callback_errors
+    until(window, lambda: "looked at" not in lonely.status(node))
     assert lonely.status(node).startswith("stale") or "File name too long" in lonely.status(node)
     write = host.create("Write")
     host.connect(write, 0, node)
