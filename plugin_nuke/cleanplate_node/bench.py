@@ -233,8 +233,8 @@ class ContractBench:
         return lambda: "being read" not in self.status(node)
 
     def look(self, node: host.Node) -> None:
-        """The artist opens the panel, which says in a moment what is seen. A terminal has none, so the node is looked
-        at there."""
+        """The artist opens the panel, which says in a moment what is seen. A terminal has none, so the node is
+        looked at there."""
         if host.has_window():
             host.open_panel(node)
         else:
