@@ -54,6 +54,8 @@ COMMANDS = {
     "completion": "print what makes a shell complete the words of this command",
 }
 """What each command does, in the order of the help; each is a module of this package, with _ for -."""
+_LOOKING = ("status", "doctor")
+"""Commands that make nothing."""
 _COMPUTING = ("demo", "matte", "build-plate", "learn", "evaluate")
 _LITTLE_MEMORY = 4 << 30
 """The libraries alone take 3.8 GiB of addresses where torch has CUDA's beside it."""
@@ -152,12 +154,12 @@ def _ended(words: list[str], interruption: Interruption) -> int:
     try:
         return _run(words, interruption)
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(words)
     except BrokenPipeError:
         raise
     except Exception as error:
         # Many a library turns an interruption into an error of its own.
-        code = _interrupted() if interruption.was_asked_for else _failed(error)
+        code = _interrupted(words) if interruption.was_asked_for else _failed(error)
         if code is None:
             raise
         return code
@@ -187,8 +189,10 @@ def _warn_of_little_memory() -> None:
         )
 
 
-def _interrupted() -> int:
-    console.complain("Interrupted; what is finished stays, and the same command makes the rest.")
+def _interrupted(words: list[str]) -> int:
+    makes_files = words[:1] and words[0] not in _LOOKING
+    rest = "; what is finished stays, and the same command makes the rest." if makes_files else "."
+    console.complain(f"Interrupted{rest}")
     return console.INTERRUPTED
 
 

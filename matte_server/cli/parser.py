@@ -22,6 +22,14 @@ _WIDEST = 116
 _NO_VALUE = re.compile(r"argument (\S+): expected one argument")
 _NO_NUMBER = re.compile(r"invalid (int|float) value: ('.*')", re.DOTALL)
 _NUMBERS = {"int": "a whole number", "float": "a number"}
+_MEANT = {
+    "--clean-plate": "--clean",
+    "--range": "--frames",
+    "--force": "--overwrite",
+    "--port": "--bind",
+    "--host": "--bind",
+}
+"""Flags of other programs, and ours by another name, that no spelling leads to."""
 _FLAGS_OF_MATTE = ("review", "watch")
 """Those that are taken for commands. To ask the commands for their flags would import what they all need."""
 _UNKNOWN = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)")
@@ -121,7 +129,8 @@ class CommandParser(argparse.ArgumentParser):
             # A needed flag that was misspelt is missing, too.
             words = [word.split("=")[0] for word in self._words if word.startswith("--")]
         known = sorted(self._known())
-        near = next(filter(None, (nearest_word(word, known) for word in words if word not in known)), "")
+        meant = [_MEANT[word] for word in words if _MEANT.get(word) in known]
+        near = next(filter(None, [*meant, *(nearest_word(word, known) for word in words if word not in known)]), "")
         suggestion = f" Did you mean {near}?" if near else ""
         if not near and message.startswith("unrecognized arguments: ") and found and Path(found[1]).exists():
             suggestion = " A pattern with * belongs in quotes: the shell has put the files' names in its place."
@@ -130,7 +139,7 @@ class CommandParser(argparse.ArgumentParser):
                 suggestion = f" The clean plate is named with --clean {found[1]}."
         if not near and found:
             suggestion = suggestion or self._word_before(found[1], message)
-        suggestion = suggestion or self._value_with_a_dash(message)
+        suggestion = suggestion or self._value_with_a_dash(message) or self._commands_below(message)
         self.exit(2, f"{self.prog}: error: {message}.{suggestion} See '{self.prog} --help'.\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -151,6 +160,12 @@ class CommandParser(argparse.ArgumentParser):
         if message.startswith("argument KIND: ") and Path(file).suffix:
             return f" The kind comes before the file: '{self.prog} {_kind_of(Path(file))} {file} ...'."
         return ""
+
+    def _commands_below(self, message: str) -> str:
+        """The commands of which one is missing."""
+        lacking = message.rpartition("required: ")[2]
+        below = next((each for each in self._actions if isinstance(each, _SubCommands)), None)
+        return f" {lacking} is one of {', '.join(below.choices)}." if below and lacking == below.metavar else ""
 
     def _value_with_a_dash(self, message: str) -> str:
         """How a value that begins with - is written, such as a range of negative frames, where one was taken for a

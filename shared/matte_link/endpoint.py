@@ -85,8 +85,9 @@ def is_address(address: str) -> bool:
 
 
 def not_an_address(text: str) -> str:
-    """The sentence about a text that is no address."""
-    return f"{text!r} is not an address; it should look like {DEFAULT_ADDRESS}."
+    """The sentence about a text that is no address; one that lacks only ``tcp://`` is shown with it."""
+    meant = f"tcp://{text.rpartition('://')[2]}"
+    return f"{text!r} is not an address; it should look like {meant if is_address(meant) else DEFAULT_ADDRESS}."
 
 
 def is_loopback(address: str) -> bool:

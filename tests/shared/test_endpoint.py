@@ -52,6 +52,21 @@ def test_an_unusable_address_is_refused(address: str) -> None:
         Endpoint(address)
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("gpu7:5561", "tcp://gpu7:5561."),
+        ("http://10.0.0.7:5560", "tcp://10.0.0.7:5560."),
+        ("[::1]:5560", "tcp://[::1]:5560."),
+        ("gpu7", f"{DEFAULT_ADDRESS}."),
+    ],
+)
+def test_an_address_that_lacks_only_its_scheme_is_shown_with_it(given: str, shown: str) -> None:
+    with pytest.raises(ValueError, match="is not an address") as caught:
+        Endpoint(given)
+    assert str(caught.value).endswith(f"it should look like {shown}")
+
+
 def test_keys_are_read_from_a_key_file(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"server": "s" * 40, "public": "p" * 40, "secret": KEY}))

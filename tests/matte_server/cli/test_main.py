@@ -70,6 +70,11 @@ def test_alone_and_with_help_it_says_where_to_start(capsys: pytest.CaptureFixtur
         # Misspelt, a needed flag is missing, too.
         (("build-plate", "p.exr", "--otput", "c.exr"), "Did you mean --output?"),
         (("farm", "openjd", "shot", "p.exr", "--clean", "c.exr", "-o", "m.exr", "--bundel", "x"), "mean --bundle?"),
+        # What other programs call it.
+        (("matte", "p.exr", "--clean-plate", "c.exr"), "Did you mean --clean?"),
+        (("matte", "p.exr", "--clean", "c.exr", "-o", "m.exr", "--force"), "Did you mean --overwrite?"),
+        (("serve", "--port", "5561"), "Did you mean --bind?"),
+        (("keys",), "are required: KIND. KIND is one of server, client, owner. See"),
         # No abbreviations: what a later version adds must not change what this means.
         (("matte", "--overw"), "Did you mean --overwrite?"),
         (("matte", "p.exr", "--camera", "lockd"), "Did you mean locked?"),
