@@ -7,6 +7,7 @@ encoding, float32, upright, uncropped and unclamped, with all bits of 10 and 12 
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 from collections.abc import Sequence
@@ -81,6 +82,9 @@ _OTHER_ANGLE = (
     "The video's display matrix turns pictures by other than right angles; they were turned by the nearest one."
 )
 _CLEAN_APERTURE = "Players show {:g} x {:g} of the video's pixels, its clean aperture; all {} x {} were read."
+_LAYERS = "The video holds alpha or another view in a layer of its own, which was left out."
+_HEVC_LAYERS = re.compile(rb"\x40\x01(..)", re.DOTALL)
+"""The head of an H.265 stream's video parameter set, and what says how many layers there are (ISO 23008-2)."""
 _CROPPED = "Players leave out {} pixels of the video's width and {} of its height; all {} x {} were read."
 _OTHER_TAGS = (
     "The tags of the video's pictures change: those of the first one hold, also for what says {}. Cut the video "
@@ -260,6 +264,7 @@ def _pixel_aspect(decoder: VideoDecoder, matrix: Sequence[float], is_turned: boo
 def _notes(decoder: VideoDecoder, first: Any, matrix: Sequence[float]) -> tuple[str, ...]:
     """A sentence for each thing that a video says of all of its pictures and that is not followed."""
     notes = [_EQUAL_TRACKS] if decoder.has_equal_tracks else []
+    notes += [_LAYERS] if _has_layers(decoder.stream.codec_context) else []
     if not turns_by_right_angles(matrix):
         notes.append(_OTHER_ANGLE)
     size = (first.width, first.height)
@@ -269,6 +274,12 @@ def _notes(decoder: VideoDecoder, first: Any, matrix: Sequence[float]) -> tuple[
     if any(decoder.cropping):
         notes.append(_CROPPED.format(*decoder.cropping, *size))
     return tuple(notes)
+
+
+def _has_layers(context: Any) -> bool:
+    """Whether a decoder's stream is of H.265 and has more layers than the one that is decoded."""
+    found = _HEVC_LAYERS.search(context.extradata or b"") if context.name == "hevc" else None
+    return found is not None and bool(int.from_bytes(found[1], "big") & 0x03F0)
 
 
 def _colour_tags(frame: Any) -> str:

@@ -222,3 +222,17 @@ def test_a_shape_that_changes_within_a_video_is_a_warning(
             image = reader.read(number)
             assert image.pixels.shape[:2] == (first if number <= 3 else second)[:2]
             assert [sentence in each for each in image.warnings] == [True] * (number > 3), number
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_a_layer_of_hevc_that_is_left_out_is_named(tmp_path: Path, layers: int) -> None:
+    """Alpha, as Apple writes it, or the right eye of a spatial video: the decoder hands out the first layer."""
+    path = tmp_path / "a.mp4"
+    options = {"x265-params": "log-level=none", "preset": "ultrafast"}
+    video(path, numbered(2), codec="libx265", pixel_format="yuv444p", options=options)
+    parameters, data = b"\x40\x01\x0c", path.read_bytes()
+    assert data.count(parameters + b"\x01") == 1
+    path.write_bytes(data.replace(parameters + b"\x01", parameters + bytes([16 * (layers - 1) + 1])))
+    with VideoReader(path) as reader:
+        named = any("alpha or another view in a layer of its own" in warning for warning in reader.read(1).warnings)
+    assert named == (layers > 1)
