@@ -38,7 +38,7 @@ from .orientation import (
     turns_by_right_angles,
 )
 from .timecode import Timecode, usual_rates
-from .video_decoder import MILLISECOND, VideoDecoder, damaged, stated_rate
+from .video_decoder import MILLISECOND, VideoDecoder, damaged
 from .video_planes import refuse_xyz, rgb_of, unsupported_matrix
 
 VIDEO_SUFFIXES = (
@@ -234,7 +234,7 @@ def _facts(decoder: VideoDecoder) -> VideoFacts:
     is_turned = orientation >= FIRST_TURNED
     places = (stream.metadata, container.metadata, *(track.metadata for track in container.streams))
     stored = tuple((at - decoder.pts[0]) * decoder.time_base for at in decoder.pts)
-    rate, is_constant = _rate(stream, stored, decoder.time_base)
+    rate, is_constant = _rate(decoder, stored)
     return VideoFacts(
         rate=rate,
         times=tuple(number / rate for number in range(len(stored))) if is_constant else stored,
@@ -286,10 +286,10 @@ def _colour_tags(frame: Any) -> str:
     return f"primaries {int(frame.color_primaries)}, transfer {int(frame.color_trc)}"
 
 
-def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fraction, bool]:
-    """The frame rate, and whether all times are its multiples, but for their rounding to ``tick`` and, where they
-    were in a Matroska file before, to milliseconds."""
-    stated = stated_rate(stream)
+def _rate(decoder: VideoDecoder, times: Sequence[Fraction]) -> tuple[Fraction, bool]:
+    """The frame rate, and whether all times are its multiples, but for their rounding to the file's unit and, where
+    they were in a Matroska file before, to milliseconds."""
+    stated, tick = decoder.stated_rate, decoder.time_base
     # Times that are counted in frames, as an AVI's, are not rounded: a gap of one of them is no rounding.
     rounding = max(tick, MILLISECOND) if tick * stated < 1 else MILLISECOND
     # Of a short clip with rounded times, several usual rates may be near: unless the container names one, the one
@@ -302,7 +302,7 @@ def _rate(stream: Any, times: Sequence[Fraction], tick: Fraction) -> tuple[Fract
     for rate in (best, stated):
         if late[rate] <= float(rounding) + _FLOAT_ROUNDING:
             return rate, True
-    if not stream.average_rate:
+    if not decoder.stream.average_rate:
         # FFmpeg guessed it, as of a transport stream: the shortest time between two pictures counts there.
         stated = next(iter(usual_rates(stated)), (Fraction(len(times) - 1) / times[-1]).limit_denominator(1001))
     return next(iter(usual_rates(stated)), stated), False

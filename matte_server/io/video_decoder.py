@@ -46,14 +46,16 @@ _SOUGHT_BY_DECODING_TIME = ("mpegts", "mpeg")
 _OF_CODECS = ("mpegvideo", "m4v", "h264", "hevc", "dv")
 """Formats that hold nothing but a codec's data, of which FFmpeg says that they have 25 pictures a second, or in DV
 60000."""
+_PROGRESSIVE = 1
+"""FFmpeg's order of fields that says that pictures have none."""
 _LATEST = 1 << 62
 
 
 class VideoDecoder:
     """The largest video track of an open file. ``pts`` holds the time stamp of every picture in the order shown, in
-    units of ``time_base``; ``boxes`` those of the track in an MP4 or QuickTime file, else nothing; ``cropping``
-    what a Matroska file has players leave out of width and height. Raises ``MatteError`` with the codes unreadable,
-    no_video."""
+    units of ``time_base``; ``stated_rate`` how many are in a second, rounded or not; ``boxes`` those of the track
+    in an MP4 or QuickTime file, else nothing; ``cropping`` what a Matroska file has players leave out of width and
+    height. Raises ``MatteError`` with the codes unreadable, no_video."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -71,11 +73,16 @@ class VideoDecoder:
             found = packet_times(path, self.container, self.stream)
             _check_complete(self.container, self.stream, path, found)
             # The packets were read to the end; the first picture is sought like any other.
-            self.pts = found.pts
+            self.pts, self.stated_rate = found.pts, stated_rate(self.stream)
             self._keys = found.keys if self.container.format.name in _SOUGHT_BY_DECODING_TIME else ()
             if found.is_broken or (found.is_doubtful and self._is_out_of_order()):
                 self._is_counted = True
                 self.pts = self._counted()
+            elif self._pairs_fields():
+                shown = set(map(_at, self._frames()))
+                self.pts = tuple(at for at in self.pts if at in shown)
+                self.stated_rate = (len(self.pts) - 1) / ((self.pts[-1] - self.pts[0]) * self.time_base)
+                self._restart()
             elif self.pts and self.pts[0] < found.first_key:
                 self.pts = self._from_first_key(found.first_key)
             if not self.pts:
@@ -253,6 +260,21 @@ class VideoDecoder:
             last = frame.pts
         self._restart()
         return False
+
+    def _pairs_fields(self) -> bool:
+        """Whether packets hold one field each, of which the decoder makes a picture from two: H.264 of camcorders
+        and broadcasts, where it was copied from a transport stream. The decoder is at the file's start then."""
+        context = self.stream.codec_context
+        if context.name != "h264" or int(context.field_order) == _PROGRESSIVE:
+            return False
+        self._restart()
+        pictures = [frame for _, frame in zip(range(_REORDERED), self._frames(), strict=False)]
+        self._restart()
+        times = {_at(frame) for frame in pictures if not frame.is_corrupt}
+        between = [
+            at for at in self.pts if at not in times and min(times, default=at) < at < max(times, default=at)
+        ]
+        return 2 * len(between) >= len(times) > 1
 
     def _from_first_key(self, key: int) -> tuple[int, ...]:
         """The times of the pictures without those that are shown before the first key frame and lack what they are
