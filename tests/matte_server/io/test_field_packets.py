@@ -94,7 +94,7 @@ def test_two_fields_are_one_picture(tmp_path: Path, suffix: str, are_together: b
     pairs = [first + second for first, second in zip(packets[::2], packets[1::2], strict=True)]
     written(path, pairs if are_together else packets)
     with VideoReader(path) as reader:
-        assert (reader.facts.frames, reader.facts.rate) == (COUNT, 25)
+        assert (reader.facts.frames, reader.facts.rate) == (COUNT, Fraction(25))
         assert reader.facts.times == tuple(Fraction(number, 25) for number in range(COUNT))
         for number in (1, 2, 7, 4, 8):
             picture = reader.read(number)
