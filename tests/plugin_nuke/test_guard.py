@@ -266,6 +266,32 @@ def test_the_guard_asks_the_views_that_the_write_renders(bench: ContractBench, w
         nuke.execute(behind("Write", node, file=f"{bench.folder.as_posix()}/o.%V.%04d.exr"), 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("command", "is_refused"),
+    [
+        ("Nuke -x comp.nk 1-3", True),
+        ("Nuke -x --view main comp.nk 1-3", False),
+        ("Nuke -view main -x -F 1-3 comp.nk", False),
+        ("Nuke -x --view left,main comp.nk", False),
+        ("Nuke -x --view main,right comp.nk", True),
+        ("Nuke -x --view nobody comp.nk", True),
+        ("Nuke -t render.py comp.nk --view main", True),
+    ],
+)
+def test_the_views_that_a_farms_command_names(
+    command: str, is_refused: bool, bench: ContractBench, window: State
+) -> None:
+    """One task a view: the right one is not processed, and that stops no task of the other."""
+    shot = bench.shot((1,))
+    node = bench.node(shot, 1, 1, guard=True)
+    press(window, bench, node)
+    nuke.addView("right")
+    window.gui, window.raw_args = False, command.split()
+    write = behind("Write", node, file=f"{bench.folder.as_posix()}/%V.%04d.exr", raw=True, views="main right")
+    with pytest.raises(RuntimeError, match="not processed") if is_refused else contextlib.nullcontext():
+        host.render([write], ((1, 1, 1),), "main")
+
+
 def test_a_frame_that_failed_is_told_where_any_frame_may_be_seen(bench: ContractBench, window: State) -> None:
     shot = bench.shot((1, 2))
     node = bench.node(shot, 1, 2, guard=True)

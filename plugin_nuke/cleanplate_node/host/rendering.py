@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import nuke
@@ -13,6 +14,8 @@ from .script import views
 
 Ranges = Sequence[tuple[int, int, int]]
 _BUSY = "already executing"
+_SCRIPTS = (".nk", ".py")
+_VIEW_FLAGS = ("--view", "-view")
 
 
 class RenderCancelled(Exception):
@@ -64,11 +67,21 @@ def writing(write: Node, file: str, pins: Mapping[str, object]) -> Iterator[Node
 
 
 def views_written(write: Node) -> tuple[str, ...]:
-    """The views that a Write renders: those that are chosen in it, else all of the script. No call tells which of
-    them is rendered now."""
+    """The views that a Write renders: those that are chosen in it, else all of the script, and of these those that
+    the command names. No call tells which of them is rendered now."""
     knob = write.knob("views")
     chosen = [unquoted(word) for word in words(str(knob.value() or ""))] if knob is not None else []
-    return tuple(view for view in views() if view in chosen) or views()
+    written = tuple(view for view in views() if view in chosen) or views()
+    return tuple(view for view in written if view in _views_of_the_command()) or written
+
+
+def _views_of_the_command() -> Sequence[str]:
+    """Those that ``nuke -x --view left,right SCRIPT`` renders; none where it does not say. What stands behind a
+    script is that one's own."""
+    if nuke.GUI:
+        return ()
+    given = [*itertools.takewhile(lambda word: not word.endswith(_SCRIPTS), map(str, nuke.rawArgs))]
+    return next((names.split(",") for flag, names in zip(given, given[1:]) if flag in _VIEW_FLAGS), ())
 
 
 def cancel_render() -> None:
