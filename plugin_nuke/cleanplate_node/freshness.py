@@ -157,10 +157,7 @@ def check(
             _comparison.want(f"{host.full_name(node)}{_KEYS}", unread)
         shown = _shown(node, sources, ahead)
         is_whole = not deep or ahead is not None
-        found = shown.whole() if is_whole else None
-        if deep and (found is None or found.usable):
-            at = shown.frame(host.current_frame(), with_hashes=True)
-            found = at if found is None or at.text != UP_TO_DATE else found
+        found = _compared_state(shown, is_whole, deep)
         if found.is_old or is_whole:
             note_old(node, found.is_old)
         if shown.files:
@@ -171,6 +168,15 @@ def check(
         tell(node, found.text)
     status_basis.note(node, sources, stays=not tells)
     return found
+
+
+def _compared_state(shown: ShownResult, is_whole: bool, deep: bool) -> ResultState:
+    """Of all frames where ``is_whole``, and where those say nothing else, and ``deep``, of the current one."""
+    whole = shown.whole() if is_whole else None
+    if whole is not None and not (deep and whole.usable):
+        return whole
+    at = shown.frame(host.current_frame(), with_hashes=True)
+    return at if whole is None or at.text != UP_TO_DATE else whole
 
 
 def _shown(node: host.Node, sources: NodeSources, ahead: Optional[DiskAhead]) -> ShownResult:

@@ -30,6 +30,7 @@ class SourceFile:
     last frame of a Read, which shows at the frames ``before`` and ``after`` them what the two say; None for other
     files. ``on_error`` is what a Read shows in place of a file that does not exist. ``takes`` says which
     file's number a frame has; ``is_made``, that TCL or the project's directory made the pattern of the node's text.
+    ``only_in`` is the view that it is the file of, where the node has others in other views; else empty.
     """
 
     pattern: str
@@ -39,6 +40,7 @@ class SourceFile:
     on_error: str = "error"
     takes: FrameMap = SAME_FRAME
     is_made: bool = False
+    only_in: str = ""
 
 
 _NEW = SourceFile(pattern="")
@@ -125,9 +127,13 @@ class FileStamps:
     def _seen_at(self, frame: int, view: str) -> list[tuple[SourceFile, list[FrameMap]]]:
         """The files that count for a frame of a view, each with the frames of it."""
         found = [
-            (file, [one for one in maps if one.holds(frame, view, self._chosen)]) for file, maps in self._files
+            (file, [one for one in maps if one.holds(frame, view, self._chosen) and self._shows(file, one, view)])
+            for file, maps in self._files
         ]
         return [(file, maps) for file, maps in found if maps]
+
+    def _shows(self, file: SourceFile, seen: FrameMap, view: str) -> bool:
+        return not file.only_in or file.only_in in seen.views(view, self._views)
 
     def _of_file(self, file: SourceFile, maps: Collection[FrameMap], frame: int, view: str) -> Seen:
         places = self._places(file, maps, frame, view)
@@ -146,7 +152,7 @@ class FileStamps:
             if at is not None and file.takes != SAME_FRAME and not _is_in_range(file, at):
                 at = None  # no document says what it shows before and after its own range then
             seen = each.views(view, self._views) if "%v" in file.pattern.lower() else (view,)
-            places.update(dict.fromkeys((at, one) for one in seen))
+            places.update(dict.fromkeys((at, one) for one in ([file.only_in] if file.only_in else seen)))
         return [(at, seen) for at, seen in places if at is None or (None, seen) not in places]
 
     def _of_frame(self, file: SourceFile, frame: int, view: str) -> Seen:

@@ -72,6 +72,41 @@ def test_of_joined_views_each_eye_depends_on_its_input(stereo: ContractBench) ->
     assert changed_by(stereo, node, "left") == {"left"}
 
 
+def split_read(bench: ContractBench, right: str) -> nuke.Node:
+    """A Read whose file was split off for the right view (user guide, Splitting and Joining Views)."""
+    read = eye(bench, "left")
+    read["file"].splitView("right")
+    read["file"].setValue(right, "right")
+    return read
+
+
+def test_a_file_that_is_split_into_views(stereo: ContractBench) -> None:
+    right = (stereo.folder / "right" / "plate.%04d.exr").as_posix()
+    read = split_read(stereo, right)
+    node = stereo.node_on(read, None)
+    for view in VIEWS:
+        shown = stereo.output(read, 1, view, "rgb")
+        assert shown.rows == plain_exr.read(stereo.folder / view / "plate.0001.exr").rows
+    assert changed_by(stereo, node, "right") == {"right"}
+    assert changed_by(stereo, node, "left") == {"left"}
+    before = sources.sources_of(node).settings_key(node_options.options_of(node))
+    read["file"].setValue(right.replace("plate", "later"), "right")
+    assert sources.sources_of(node).settings_key(node_options.options_of(node)) != before
+
+
+def test_behind_a_one_view_the_split_file_of_that_view_counts(stereo: ContractBench) -> None:
+    one = host.create("OneView", view="right")
+    host.connect(one, 0, split_read(stereo, (stereo.folder / "right" / "plate.%04d.exr").as_posix()))
+    node = stereo.node_on(one, None)
+    assert changed_by(stereo, node, "left") == set()
+    assert changed_by(stereo, node, "right") == set(VIEWS)
+
+
+def test_tcl_in_a_split_file_is_not_known_here(stereo: ContractBench) -> None:
+    node = stereo.node_on(split_read(stereo, "[getenv SHOT]/plate.%04d.exr"), None)
+    assert all(key.needs_hashes for key in keys(node).values())
+
+
 @pytest.mark.parametrize("name", ["erode", "temporal", "bit_depth", "layer_clean"])
 def test_a_setting_that_is_split_into_views_is_refused(name: str, stereo: ContractBench, window: State) -> None:
     node = host.paste(nk_text.node_text())

@@ -117,6 +117,13 @@ def as_typed(knob: nuke.Knob) -> str:
     return str(knob.getText() or "") if isinstance(knob, nuke.String_Knob) else ""
 
 
+def as_typed_in(knob: nuke.String_Knob, view: str) -> str:
+    """The text of a knob in a view, which it may have been split for, without its TCL evaluated."""
+    context = nuke.OutputContext()
+    context.setView(context.viewFromName(view))
+    return str(knob.getText(context) or "")
+
+
 def text_as_typed(node: Node, name: str) -> str:
     """The text of a knob without its TCL evaluated."""
     return as_typed(node[name])

@@ -11,8 +11,8 @@ from ..frame_reach import SAME_FRAME, FrameMap, number_taken
 from ..graph_scope import GraphScope
 from ..knob_text import all_pairs
 from ..source_files import SourceFile
-from .node import Node, as_typed, is_cleanplate, is_on, is_write, shows_its_render
-from .script import root_evaluated
+from .node import Node, as_typed, as_typed_in, is_cleanplate, is_on, is_write, shows_its_render
+from .script import root_evaluated, views
 from .texts import is_one_file_name
 from .walk import inside_of
 
@@ -23,7 +23,12 @@ _READS_FILE = ("read_from_file", "read_from_scene", "particle_cache_read_from_fi
 def files_of(node: Node, knobs: str, scopes: Collection[GraphScope]) -> list[Optional[SourceFile]]:
     """The files that a node reads in each of the scopes that it is looked at with; None for one whose name at a
     frame is not known here. ``knobs`` is the text of its changed knobs."""
-    found = [_file(node, knob, scope) for knob in _file_knobs(node, knobs) for scope in scopes]
+    found = [
+        _file(node, knob, scope, view, typed)
+        for knob in _file_knobs(node, knobs)
+        for view, typed in _typed_in_views(knob).items()
+        for scope in scopes
+    ]
     if shows_its_render(node) and not any(is_write(one) for one in inside_of(node)):
         found.append(None)
     return found
@@ -46,20 +51,28 @@ def _is_told_not_to_read(node: Node) -> bool:
     return any(isinstance(knob, nuke.Boolean_Knob) and not (knob.value() or knob.hasExpression()) for knob in found)
 
 
-def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope) -> Optional[SourceFile]:
-    """A file, in proxy mode too the one of full size, and for the file of a Read its range too."""
-    pattern, typed = _pattern(node, knob, scope), as_typed(knob)
+def _typed_in_views(knob: nuke.File_Knob) -> dict[str, str]:
+    """A file's name as typed: one of no view's, or where it was split for views that of each."""
+    found = {view: as_typed_in(knob, view) for view in views()}
+    return found if len(set(found.values())) > 1 else {"": as_typed(knob)}
+
+
+def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope, view: str, typed: str) -> Optional[SourceFile]:
+    """A file, in proxy mode too the one of full size, and for the file of a Read its range too. ``view`` is the one
+    that it was split for, and ``typed`` its name."""
+    # Nuke would evaluate the text of the view that is looked at.
+    pattern = _opened(_without_variables(typed, scope), scope) if view else _pattern(node, knob, scope)
     # Another project directory makes another file of the same text; a variable's value counts by itself.
     is_made = "[" in typed or is_relative(scope.expanded(typed) or typed)
     if pattern is None:
         return None
     if knob.name() != "file":
-        return SourceFile(pattern=pattern, is_made=is_made)
+        return SourceFile(pattern=pattern, is_made=is_made, only_in=view)
     limits = [node.knob(one) for one in ("first", "last", "before", "after", "on_error")]
     first, last, before, after, error = limits
     takes = _numbers_taken(node, first)
     if first is None or last is None or before is None or after is None:
-        return SourceFile(pattern=pattern, takes=takes, is_made=is_made)
+        return SourceFile(pattern=pattern, takes=takes, is_made=is_made, only_in=view)
     return SourceFile(
         pattern=pattern,
         frames=(int(first.value()), int(last.value())),
@@ -68,6 +81,7 @@ def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope) -> Optional[Sourc
         on_error="error" if error is None else str(error.value()),
         takes=takes,
         is_made=is_made,
+        only_in=view,
     )
 
 

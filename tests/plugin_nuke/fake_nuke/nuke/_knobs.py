@@ -371,6 +371,27 @@ class Enumeration_Knob(Array_Knob):
         return _tcl.quoted(str(self._value))
 
 
+class OutputContext:
+    """A frame and a view, by its number, of which 0 is that of no view."""
+
+    def __init__(self) -> None:
+        state.on_main_only("OutputContext")
+        self._view = 0
+
+    def setView(self, n: int) -> bool:
+        self._view = n
+        return True
+
+    def view(self) -> int:
+        return self._view
+
+    def viewname(self, n: int) -> str:
+        return ["default", *state.views][n]
+
+    def viewFromName(self, name: str) -> int:
+        return ["default", *state.views].index(name) if name in state.views else -1
+
+
 class String_Knob(Knob):
     """``value`` and ``getValue`` run the TCL, which also eats backslashes; ``getText`` does not (nuke.String_Knob:
     "the evaluated value", "the non-evaluated value", from 12.2 on)."""
@@ -387,10 +408,10 @@ class String_Knob(Knob):
         self._here()
         self._split[view] = self._value
 
-    def getText(self) -> str:
+    def getText(self, oc: OutputContext | None = None) -> str:
         """The text as typed (nuke.String_Knob: "the non-evaluated value of this knob")."""
         self._here()
-        return str(self._value)
+        return str(self._split.get(oc.viewname(oc.view()), self._value) if oc is not None else self._value)
 
     def value(self) -> str:
         return self.getValue()
@@ -430,11 +451,11 @@ class File_Knob(EvalString_Knob):
         text = self._tcl(self._expanded(self._value))
         return re.sub(r"#+", lambda match: f"%0{len(match.group(0))}d", text)
 
-    def opened_at(self, frame: int) -> str:
+    def opened_at(self, frame: int, view: str = "") -> str:
         """The text that is opened at a frame, with the frame number and the view left in."""
         before, state.frame = state.frame, frame
         try:
-            return self._tcl(self._expanded(self._value))
+            return self._tcl(self._expanded(self._split.get(view, self._value)))
         finally:
             state.frame = before
 

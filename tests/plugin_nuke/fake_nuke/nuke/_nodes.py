@@ -557,7 +557,7 @@ class Node:
     def _named(self, frame: int, view: str, which: str) -> str:
         knob = self._knobs[which]
         assert isinstance(knob, k.File_Knob)
-        text = knob.opened_at(frame).replace("%V", view).replace("%v", view[:1])
+        text = knob.opened_at(frame, view).replace("%V", view).replace("%v", view[:1])
         text = re.sub(r"%0?(\d*)d", lambda match: f"{frame:0{int(match.group(1) or 1)}d}", text)
         text = re.sub(r"#+", lambda match: f"{frame:0{len(match.group(0))}d}", text)
         # A relative name is one in the project directory (Foundry's article Q100154).
