@@ -16,7 +16,7 @@ from matte_link.sequence import counted
 
 from ..errors import MatteError
 from ..farm import opencue, openjd, resident, task
-from ..farm.farm_job import FILE_OPTIONS, FarmJob, FarmPlan, blender_job, nuke_job, shot_job
+from ..farm.farm_job import FILE_OPTIONS, FarmJob, FarmPlan, blender_job, check_movies, nuke_job, shot_job
 from ..farm.learning import FarmLearning, learning_job
 from ..shots.arguments import SHOT_ARGUMENTS
 from ..shots.named_paths import named_path
@@ -125,6 +125,7 @@ def _shot(arguments: argparse.Namespace) -> FarmJob:
     order = order_from(arguments, _with_config(options_from(arguments)))
     name = arguments.name or Path(arguments.plate).name.split(".")[0]
     shot = order.plan()
+    check_movies(shot, arguments.chunk)
     for sentence in without_effect(order, shot):
         console.warn(sentence)
     if arguments.learn:

@@ -121,12 +121,12 @@ def shot_job(order: ShotOrder, shot: Shot, name: str) -> FarmJob:
             words += task_words(argument, getattr(order, argument.name))
     words.append(FRAMES)
     options = dict(shot.options.to_dict())
-    files = [name for name in FILE_OPTIONS if _is_file(options.get(name, ""))]
-    for name in files:
-        words += [f"--{name.replace('_', '-')}", file_word(name, str(options.pop(name)))]
+    files = [option for option in FILE_OPTIONS if _is_file(options.get(option, ""))]
+    for option in files:
+        words += [f"--{option.replace('_', '-')}", file_word(option, str(options.pop(option)))]
     if options:
         words += ["--options", json.dumps(options, sort_keys=True)]
-    named = {path for name in files for path in _files_of(name, getattr(shot.options, name))}
+    named = {path for option in files for path in _files_of(option, getattr(shot.options, option))}
     return FarmJob(
         name=name,
         frames=tuple(frame.frame for frame in shot.frames),
@@ -134,6 +134,17 @@ def shot_job(order: ShotOrder, shot: Shot, name: str) -> FarmJob:
         inputs=tuple(sorted(absolute(str(path)) for path in _shot_files(order, shot) | named)),
         folders=tuple(sorted({absolute(str(frame.output.parent)) for frame in shot.frames})),
     )
+
+
+def check_movies(shot: Shot, chunk: int) -> None:
+    """Raises ``MatteError("bad_output", ...)`` where several tasks would each make the same video."""
+    movie, count = shot.movies.matte or shot.movies.comp, len(shot.frames)
+    if movie is not None and chunk < count:
+        raise MatteError(
+            "bad_output",
+            f"{movie} is one video of {count} frames, and each task makes {chunk} of them.",
+            f"Name pictures, such as matte.####.exr, or have one task make all with --chunk {count}.",
+        )
 
 
 def with_shot_frames(order: ShotOrder, shot: Shot) -> ShotOrder:

@@ -72,7 +72,10 @@ def test_configs_luts_and_weights_travel_with_the_job(
     assert {str(config), str(weights), str(tmp_path / "luts/look.cube")} <= set(assets["inputs"]["filenames"])
     values = yaml.safe_load((folder / "openjd_parameters.yaml").read_text())
     assert (values["OcioConfig"], values["Weights"]) == (str(config), str(weights))
-    step = yaml.safe_load((folder / "template.yaml").read_text())["steps"][0]
+    template = yaml.safe_load((folder / "template.yaml").read_text())
+    names = {parameter["name"]: parameter.get("default") for parameter in template["parameterDefinitions"]}
+    assert names["JobName"] == "plate"  # it was "ocio_config"
+    step = template["steps"][0]
     task = step["script"]["actions"]["onRun"]["args"]
     assert task[task.index("--ocio-config") + 1] == "{{Param.OcioConfig}}"
     # The session's server may read them, and nothing else.
@@ -122,6 +125,8 @@ def test_a_bundle_is_never_overwritten(bundle: Callable[..., Path], shot: FarmSh
         (("--name", "two\nlines"), "'two lines' cannot name a farm's job"),
         (("--name", "n" * 129), "cannot name a farm's job"),
         (("--name", "../../sessions"), "cannot name a farm's job"),
+        # The first task made the video of its own frames, and every other failed.
+        (("-o", "m.mov", "--chunk", "3"), "m.mov is one video of 8 frames, and each task makes 3 of them. Name"),
         (("-o", "/" + "deep/" * 250 + "m.####.exr"), "Output is a path of 1261 characters"),
     ],
 )
