@@ -75,8 +75,10 @@ def test_of_joined_views_each_eye_depends_on_its_input(stereo: ContractBench) ->
 def split_read(bench: ContractBench, right: str) -> nuke.Node:
     """A Read whose file was split off for the right view (user guide, Splitting and Joining Views)."""
     read = eye(bench, "left")
-    read["file"].splitView("right")
-    read["file"].setValue(right, "right")
+    file = read["file"]
+    assert isinstance(file, nuke.File_Knob)
+    file.splitView("right")
+    file.setValue(right, "right")
     return read
 
 
