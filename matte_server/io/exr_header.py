@@ -117,7 +117,9 @@ def chunk_offsets(data: bytes | mmap) -> tuple[int, ...] | None:
         count, rest = divmod(first - table, 8)
         if rest or count < 1 or first > len(data):
             return ()
-        return struct.unpack_from(f"<{count}Q", data, table)
+        offsets = struct.unpack_from(f"<{count}Q", data, table)
+        # A renderer that was ended leaves zeros for the chunks that it did not come to.
+        return offsets if min(offsets) >= first else ()
     except (ValueError, struct.error):
         return ()
 

@@ -20,6 +20,7 @@ from matte_server.core.image import Image
 from matte_server.core.window import Window
 from matte_server.errors import MatteError
 from matte_server.io import exr, exr_header
+from matte_server.io.image_check import is_whole
 from tests.matte_server import picture_files
 from tests.matte_server.pictures import room
 
@@ -516,6 +517,20 @@ def test_damaged_files_are_refused_in_one_sentence(make: Any, code: str) -> None
         exr.read_image(make(data), name="plate.0007.exr")
     assert caught.value.code == code
     assert "plate.0007.exr" in caught.value.message and "\n" not in caught.value.message
+
+
+def test_an_exr_whose_renderer_was_ended_is_refused(tmp_path: Path) -> None:
+    """Its table of chunks ends in zeros, and what would follow its attributes is not there."""
+    path, lines = tmp_path / "a.exr", {name: np.ones((64, 8), np.float32) for name in "RGB"}
+    written_by_openexr(path, lines, comments="a" * 300)
+    data = bytearray(path.read_bytes())
+    *_, last = exr_header.chunk_offsets(bytes(data)) or ()
+    at = data.index(struct.pack("<Q", last))
+    data[at : at + 8] = bytes(8)
+    path.write_bytes(data[:last])
+    with pytest.raises(MatteError, match="truncated or still being written") as caught:
+        exr.read_image(path)
+    assert caught.value.code == "unreadable" and not is_whole(path)
 
 
 @pytest.mark.parametrize("count", [1, 2])
