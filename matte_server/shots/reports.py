@@ -15,10 +15,18 @@ REPORT_HEAD = {"format": "cleanplate report", "version": 1}
 _NOT_ON_SERVER = ("path_refused", "missing_file", "not_a_file")
 """Of weights or a config that the options name: a shot's pictures travel, and are never named by path."""
 ALL_FRAMES_FAIL = frozenset(
-    ("missing_weights", "bad_weights", "unknown_model", "bad_ocio_config", "mixed_sizes", *_NOT_ON_SERVER)
+    (
+        "missing_weights",
+        "bad_weights",
+        "unknown_model",
+        "bad_ocio_config",
+        "mixed_sizes",
+        "protocol",
+        *_NOT_ON_SERVER,
+    )
 )
 """Codes of failures that lie in the order, not in the server: what its options name, as the server finds at the
-first frame, and plates of several sizes for one video."""
+first frame, plates of several sizes for one video, and an option that an older server does not know."""
 MEASURING = "measuring alignment"
 """The stage in which frames spread over the shot are compared with the clean plate, before the first is sent."""
 

@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matte_link import connection
 from matte_link.client import MatteClient
-from matte_link.messages import Pong
+from matte_link.messages import Blob, Message, Pong
 from matte_link.options import MatteOptions
+from matte_link.wire import encode
 
 from matte_server.cli import main as cli
 from matte_server.cli.conclusion import conclude
@@ -136,6 +138,23 @@ def test_a_server_that_was_updated_in_the_middle_ends_the_run(
     assert f"a frame was made {words}: the server or its weights" in report.stopped
     assert report.stopped_code == "server_changed" and not report.cannot_work
     assert f"1001.exr exists and was made {words}; use --overwrite" in refused.message
+
+
+def test_an_option_that_an_older_server_does_not_know_is_said_once(
+    make_shot: MakeShot, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shot = make_shot(3)
+    planned = plan_shot(ShotSources(shot.plate, shot.clean, shot.matte), "", MatteOptions(model="difference"))
+
+    def as_later(message: Message) -> list[Blob]:
+        magic, header, *blobs = encode(message)
+        return [magic, bytes(header).replace(b'"options":{', b'"options":{"feather":3,'), *blobs]
+
+    monkeypatch.setattr(connection, "encode", as_later)
+    with MatteClient(server.endpoint) as client:
+        report = run_shot(planned, client, lambda event: None)
+    assert "unknown option 'feather'" in report.stopped and "the same version" in report.stopped
+    assert report.cannot_work and not report.frames
 
 
 @pytest.mark.parametrize(
