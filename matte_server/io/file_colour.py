@@ -179,6 +179,9 @@ def _icc_colour(data: bytes, untagged: str, is_grey: bool) -> FileColour:
     except ValueError as error:
         warning = f"The ICC profile was ignored: {error}. The picture was read as {untagged}."
         return FileColour(space=untagged, warnings=(warning,))
+    if profile.codes[1] in (_PQ, _HLG) and (space := h273_space(*profile.codes)):
+        # Its curves or tables make an SDR picture of light that is beyond 1 in PQ and HLG.
+        return FileColour(space=space)
     name = profile.description or "without a name"
     rounded = f"The ICC profile {name} has tables and was applied in 8 bits."
     return FileColour(space=EMBEDDED_PROFILE + name, profile=data, warnings=() if profile.is_exact else (rounded,))

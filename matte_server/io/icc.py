@@ -47,12 +47,14 @@ _PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}
 @dataclass(frozen=True, eq=False)
 class IccProfile:
     """A profile that can be applied. ``curves``: one for a grey profile, three for RGB, none if LittleCMS applies
-    it by ``transform`` to sRGB; ``matrix``: linear RGB to XYZ under D50."""
+    it by ``transform`` to sRGB; ``matrix``: linear RGB to XYZ under D50; ``codes``: primaries and transfer of
+    ITU-T H.273 that an RGB profile names beside them, 2 where it names none."""
 
     description: str
     curves: tuple[Curve, ...]
     matrix: Matrix
     transform: ImageCms.ImageCmsTransform | None = None
+    codes: tuple[int, int] = (2, 2)
 
     @property
     def is_exact(self) -> bool:
@@ -97,12 +99,15 @@ def _parsed(data: bytes) -> IccProfile:
         return IccProfile(description=description, curves=(curve,), matrix=np.eye(3))
     if space != "RGB":
         raise ValueError(f"it is for {space} pictures")
+    named = tags.get("cicp", b"")  # ICC.1:2022, 10.3
+    codes = (named[8], named[9]) if len(named) >= 12 else (2, 2)
     if _TABLES & set(tags):
         # Where a profile has a table, the table is what it means.
-        return IccProfile(description=description, curves=(), matrix=np.eye(3), transform=_transform(data))
+        transform = _transform(data)
+        return IccProfile(description=description, curves=(), matrix=np.eye(3), transform=transform, codes=codes)
     curves = tuple(_finite(_curve(tags[name])) for name in ("rTRC", "gTRC", "bTRC"))
     matrix = np.array([_fixed(tags[name], 8, 3) for name in ("rXYZ", "gXYZ", "bXYZ")]).T
-    return IccProfile(description=description, curves=curves, matrix=matrix)
+    return IccProfile(description=description, curves=curves, matrix=matrix, codes=codes)
 
 
 def _transform(data: bytes) -> ImageCms.ImageCmsTransform:

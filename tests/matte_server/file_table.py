@@ -208,6 +208,22 @@ def icc_files() -> Iterator[FileCase]:
             stored=grey,
             tolerance=STEP_8,
         )
+    wide = formulas.in_gamut(LIGHT, PRIMARIES["Rec.2020"])
+    for name, code, codes in (
+        ("pq", formulas.pq_encoded(wide), (9, 16, 0, 1)),
+        ("hlg", formulas.hlg_encoded(wide), (9, 18, 0, 1)),
+        ("named-srgb", formulas.srgb_encoded(wide), (9, 13, 0, 1)),
+    ):
+        named = [(b"cicp", b"cicp\0\0\0\0" + bytes(codes))]
+        profile = files.icc_profile(PRIMARIES["Rec.2020"], files.SRGB_CURVE, more=named)
+        yield FileCase(
+            name=f"icc-{name}.png",
+            write=of(files.png, code, chunks=[files.icc_chunk(profile)]),
+            light=LIGHT,
+            stored=code[..., 0],
+            tolerance=4e-4,  # as of cICP, and fixed-point numbers of the profile
+            only_by_rule="" if name == "named-srgb" else "LittleCMS applies the curves beside it",
+        )
     for space, word in ((b"CMYK", "CMYK"), (b"GRAY", "grey")):
         yield FileCase(
             name=f"icc-of-{word.lower()}.png",
