@@ -215,6 +215,34 @@ def test_a_projects_own_curve(before: Edit, edit: Edit, is_seen: bool, comp: Edi
     test_an_edit_behind_another_one(before, edit, is_seen, comp)
 
 
+def _scene(comp: EditedComp) -> nuke.Node:
+    """Its camera and its geometry come from files, which have no format."""
+    scene = host.create("ScanlineRender")
+    host.connect(scene, 1, host.create("ReadGeo2", file="/scene/set.abc"))
+    host.connect(scene, 2, host.create("Camera3", file="/scene/camera.abc", read_from_file=True))
+    return scene
+
+
+def _copy(comp: EditedComp) -> nuke.Node:
+    made = host.create("Copy")
+    host.connect(made, 1, comp.offset)
+    return made
+
+
+@pytest.mark.parametrize(("first", "is_seen"), [(None, True), ("offset", False)])
+@pytest.mark.parametrize("make", [_scene, _copy])
+def test_what_has_an_open_first_input_is_as_large_as_the_project(
+    make: Callable[[EditedComp], nuke.Node], first: str | None, is_seen: bool, comp: EditedComp
+) -> None:
+    """(Reference guide, ScanlineRender: bg.)"""
+    made = make(comp)
+    host.connect(made, 0, getattr(comp, first) if first else None)
+    host.connect(comp.node, 0, made)
+    before = comp.keys(FRAME)
+    nuke.root()["format"].setValue("9 9 0 0 9 9 1 other")
+    assert (comp.keys(FRAME) != before) == is_seen
+
+
 def test_another_programs_picture_is_never_up_to_date(bench: ContractBench, window: State) -> None:
     shot = bench.shot((1,))
     live = host.create("UnrealReader")

@@ -241,7 +241,7 @@ def _facts(
         or len(_numbers(node, links)) < len(links)
         or bool(scoped and set(scopes) != {scope_around(node)}),
         takes_project_format=_takes_project_format(node, knobs)
-        or (not files and feeding == [None] * len(feeding) and _is_as_the_project(node)),
+        or (not files and feeding[:1] in ([], [None]) and _is_as_the_project(node)),
         reads_render=reads_render(node, knobs),
     )
 
@@ -284,8 +284,8 @@ def _has_expression(node: Node, name: str) -> bool:
 
 
 def _is_as_the_project(node: Node) -> bool:
-    """A generator without a format of its own, or a node that nothing is connected to, which is black: both are as
-    large as the project."""
+    """A generator without a format of its own, and a node whose first input is open, as the bg of a scene may be:
+    both are as large as the project."""
     return not isinstance(node, nuke.Group) and not isinstance(node.knob("format"), nuke.Format_Knob)
 
 

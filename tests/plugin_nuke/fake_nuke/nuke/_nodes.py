@@ -195,6 +195,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
         k.Enumeration_Knob("shutteroffset", "", ["centred", "start", "end", "custom"], "start"),
     ],
     "UnrealReader": lambda: [k.File_Knob("file")],
+    "ScanlineRender": list,
     "Dissolve": lambda: [k.Array_Knob("which")],
     "Constant": lambda: [k.AColor_Knob("color"), k.Format_Knob("format", "", PROJECT_FORMAT)],
     "Reformat": lambda: [k.Format_Knob("format", "", PROJECT_FORMAT)],
@@ -222,7 +223,7 @@ _GROUPS = ("Group", "VariableGroup", "Precomp", "LiveGroup", "House_Grade", "Hou
 _MOST_INPUTS = {
     **dict.fromkeys(("Read", "Input", "Constant"), 0),
     **dict.fromkeys(("Grade", "Expression", "ColorLookup", "Text2", "Camera3"), 2),
-    **dict.fromkeys(("Copy", "Keymix", "Camera4"), 3),
+    **dict.fromkeys(("Copy", "Keymix", "Camera4", "ScanlineRender"), 3),
     **dict.fromkeys(("Roto", "RotoPaint"), 5),
     "Merge2": 101,
     "Switch": 10000,
@@ -1006,7 +1007,7 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
         _passes,
     ),
     # What is seen of a scene is no picture here: they stand where one would be rendered.
-    **dict.fromkeys(("ReadGeo2", "Camera3", "Camera4"), _passes),
+    **dict.fromkeys(("ReadGeo2", "Camera3", "Camera4", "ScanlineRender"), _passes),
     **dict.fromkeys(_GROUPS, _group),
     **dict.fromkeys(("Precomp", "LiveGroup"), _precomp),
 }
