@@ -87,6 +87,9 @@ _SAYS_NOTHING = ("", "unknown", "raw", "data")
 """Values of a colour tag that name no colourspace."""
 _QUOTED = 80
 """Characters that are quoted of a tag's value."""
+_FFMPEGS_LINEAR = (
+    "The DPX was read as linear, as it says; FFmpeg says so of every picture, also of video. State its colourspace."
+)
 _IMPOSSIBLE = "The tag {} names impossible primaries and was ignored."
 _EXIF_ADOBE_RGB, _EXIF_UNCALIBRATED = 2, 0xFFFF
 
@@ -134,7 +137,7 @@ def still_colour(header: StillHeader, spec: oiio.ImageSpec, is_float: bool) -> F
     if file_format == "png":
         return _png_colour(header.chunks, is_grey)
     if file_format in ("dpx", "cineon"):
-        return _dpx_colour(str(spec.getattribute("dpx:Transfer") or ""), is_float)
+        return _dpx_colour(spec, is_float)
     if file_format == "hdr":
         return _hdr_colour(header.lines)
     untagged = default_space(file_format, is_float)
@@ -255,9 +258,11 @@ def _srgb_curve(numbers: Chromaticities) -> str:
     )
 
 
-def _dpx_colour(transfer: str, is_float: bool) -> FileColour:
+def _dpx_colour(spec: oiio.ImageSpec, is_float: bool) -> FileColour:
+    transfer = str(spec.getattribute("dpx:Transfer") or "")
     if is_float or transfer == "Linear":
-        return FileColour(space=SCENE_LINEAR)
+        says_nothing = spec.get_string_attribute("Software").startswith("Lavc") and not is_float
+        return FileColour(space=SCENE_LINEAR, warnings=(_FFMPEGS_LINEAR,) if says_nothing else ())
     if transfer.startswith(_DPX_VIDEO):
         return FileColour(space=VIDEO_709)
     if transfer in _DPX_LOG:

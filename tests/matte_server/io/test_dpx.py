@@ -209,6 +209,20 @@ def test_one_colour_alone_is_a_grey_picture(tmp_path: Path, descriptor: int) -> 
     assert refused.value.code == "no_colour"
 
 
+@pytest.mark.parametrize(("transfer", "writer"), [(2, b"Lavc59.37.100"), (2, b"Nuke"), (6, b"Lavc63.1.102")])
+def test_linear_of_ffmpeg_is_doubted(tmp_path: Path, transfer: int, writer: bytes) -> None:
+    """Version 5 tags the codes of video as linear too, version 9 does not."""
+    path = tmp_path / "a.dpx"
+    files.dpx(path, scene(5), transfer=transfer)
+    data = bytearray(path.read_bytes())
+    data[160 : 160 + len(writer)] = writer
+    path.write_bytes(data)
+    warnings = exr.read_image(path).colour_warnings
+    is_doubted = transfer == 2 and writer.startswith(b"Lavc")
+    assert [warning for warning in warnings if "FFmpeg says so of every picture" in warning] == list(warnings)
+    assert bool(warnings) == is_doubted
+
+
 def cineon(path: Path, code: Array) -> None:
     """Kodak's Cineon image file format 4.5: 10 bits, three samples to a word."""
     height, width, _ = code.shape
