@@ -87,8 +87,9 @@ _SAYS_NOTHING = ("", "unknown", "raw", "data")
 """Values of a colour tag that name no colourspace."""
 _QUOTED = 80
 """Characters that are quoted of a tag's value."""
-_FFMPEGS_LINEAR = (
-    "The DPX was read as linear, as it says; FFmpeg says so of every picture, also of video. State its colourspace."
+_OF_FFMPEG = (
+    "The {} was read as linear; FFmpeg, which wrote it, stores codes as they are, those of video too. State its "
+    "colourspace."
 )
 _IMPOSSIBLE = "The tag {} names impossible primaries and was ignored."
 _EXIF_ADOBE_RGB, _EXIF_UNCALIBRATED = 2, 0xFFFF
@@ -121,6 +122,7 @@ def exr_colour(part: ExrPart) -> FileColour:
                 return FileColour(space=space, warnings=tuple(warnings))
             warnings.append(_IMPOSSIBLE.format("chromaticities"))
     is_aces = any(part.numbers("acesImageContainerFlag", "int", "<i"))
+    warnings += [_OF_FFMPEG.format("EXR")] if part.text("writer") == "lavc" else []
     return FileColour(space="ACES2065-1" if is_aces else SCENE_LINEAR, warnings=tuple(warnings))
 
 
@@ -262,7 +264,7 @@ def _dpx_colour(spec: oiio.ImageSpec, is_float: bool) -> FileColour:
     transfer = str(spec.getattribute("dpx:Transfer") or "")
     if is_float or transfer == "Linear":
         says_nothing = spec.get_string_attribute("Software").startswith("Lavc") and not is_float
-        return FileColour(space=SCENE_LINEAR, warnings=(_FFMPEGS_LINEAR,) if says_nothing else ())
+        return FileColour(space=SCENE_LINEAR, warnings=(_OF_FFMPEG.format("DPX"),) if says_nothing else ())
     if transfer.startswith(_DPX_VIDEO):
         return FileColour(space=VIDEO_709)
     if transfer in _DPX_LOG:

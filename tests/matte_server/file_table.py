@@ -656,6 +656,13 @@ def exr_colours() -> Iterator[FileCase]:
         tolerance=FLOAT,
         warning="vendor:log9",
     )
+    yield FileCase(
+        name="of-ffmpeg.exr",
+        write=of(files.exr, channels=files.planes(LIGHT), attributes={"writer": ("string", b"lavc")}),
+        light=LIGHT,
+        tolerance=FLOAT,
+        warning="stores codes as they are",
+    )
 
     for name, odd in {
         "oiio:ColorSpace": ("string", b"Camera Foo"),
