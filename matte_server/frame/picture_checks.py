@@ -16,6 +16,9 @@ _LARGEST = 1e15
 """Squares of larger values are near the end of single precision, and colours that a network makes of them are up to
 a thousand times as large (measured up to 1e16): from 1e17 on the result would be infinite."""
 
+_LOUDEST_GUIDE = 2.0
+"""Sharpening and lossy compression make values above 1, of a third at most."""
+
 
 def check_picture(name: str, image: Image, values: Float32) -> None:
     """Raises ``MatteError`` where a picture has no pixels (empty), or where ``values``, the
@@ -38,6 +41,26 @@ def check_picture(name: str, image: Image, values: Float32) -> None:
 
 
 def guide_warnings(plate: Image, guides: Guides) -> list[str]:
+    """What a guide's artist may not have meant, a sentence each."""
+    return [*_of_place(plate, guides), *_of_scale(guides)]
+
+
+def _of_scale(guides: Guides) -> list[str]:
+    """A warning where a guide's values are those of another scale, such as 0 to 255."""
+    peaks = {
+        role: float(guide.pixels.max())
+        for role, guide in (("core", guides.core), ("holdout", guides.holdout))
+        if guide is not None and guide.pixels.size
+    }
+    return [
+        f"The {role} matte has values up to {peak:g}. All above 1 count as 1, a soft edge too: divide it by "
+        f"{peak:g}."
+        for role, peak in peaks.items()
+        if peak > _LOUDEST_GUIDE
+    ]
+
+
+def _of_place(plate: Image, guides: Guides) -> list[str]:
     """A warning where it is not known how a guide lies on the plate, for each size of guides."""
     sizes: dict[Window, list[str]] = {}
     for role, guide in (("core", guides.core), ("holdout", guides.holdout)):
