@@ -39,7 +39,7 @@ from .orientation import (
 )
 from .timecode import Timecode, usual_rates
 from .video_decoder import MILLISECOND, VideoDecoder, damaged
-from .video_planes import refuse_xyz, rgb_of, unsupported_matrix
+from .video_planes import refuse_unfinished, rgb_of, unsupported_matrix
 
 VIDEO_SUFFIXES = (
     ".mov",
@@ -227,7 +227,7 @@ class VideoReader:
 
 def _facts(decoder: VideoDecoder) -> VideoFacts:
     first = decoder.frame(0)  # which may open the file again
-    refuse_xyz(first, decoder.path)
+    refuse_unfinished(first, decoder.path)
     container, stream = decoder.container, decoder.stream
     matrix = display_matrix(first)
     orientation = orientation_of_matrix(matrix)

@@ -120,12 +120,15 @@ def _from_floats(frame: Any, kind: str, bits: int) -> Float32:
     return np.ascontiguousarray(stored[..., order.get(kind, range(across))])
 
 
-def refuse_xyz(frame: Any, path: Path) -> None:
-    """Raises ``MatteError("unreadable", ...)`` for a frame of X'Y'Z', of which FFmpeg knows no colour."""
-    if frame.format.name.startswith("xyz"):
+def refuse_unfinished(frame: Any, path: Path) -> None:
+    """Raises ``MatteError("unreadable", ...)`` for a frame of X'Y'Z', of which FFmpeg knows no colour, or of what a
+    camera's sensor saw, of which it would make a picture without the camera's white and colours."""
+    kinds = {"xyz": "X'Y'Z', as digital cinema packages do,", "bayer": "the raw data of a camera's sensor,"}
+    found = next((words for kind, words in kinds.items() if frame.format.name.startswith(kind)), None)
+    if found:
         raise MatteError(
             "unreadable",
-            f"{path} holds X'Y'Z', as digital cinema packages do, which Cleanplate does not read.",
+            f"{path} holds {found} which Cleanplate does not read.",
             "Convert it to ProRes 4444 or to an EXR sequence first.",
         )
 

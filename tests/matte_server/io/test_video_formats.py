@@ -14,7 +14,7 @@ import pytest
 from matte_server.core.image import SCENE_LINEAR
 from matte_server.errors import MatteError
 from matte_server.io.media import VideoReader
-from matte_server.io.video_planes import refuse_xyz, rgb_of
+from matte_server.io.video_planes import refuse_unfinished, rgb_of
 from tests.matte_server.video_files import VideoTags, number_of, numbered, planes_of, video
 
 GREYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, 1)
@@ -131,11 +131,15 @@ def test_light_beyond_1_in_a_video_of_exrs_stays(tmp_path: Path) -> None:
     assert np.array_equal(image.pixels, np.broadcast_to(np.array([12.5, 0.25, -0.25], np.float32), (64, 64, 3)))
 
 
-def test_the_xyz_of_digital_cinema_is_refused() -> None:
-    """It was read as if it were Y'CbCr."""
-    with pytest.raises(MatteError, match=r"reel\.mxf holds X'Y'Z', as digital cinema packages do"):
-        refuse_xyz(av.VideoFrame(32, 16, "xyz12le"), Path("reel.mxf"))
-    refuse_xyz(av.VideoFrame(32, 16, "yuv444p12le"), Path("reel.mxf"))
+@pytest.mark.parametrize(
+    ("pixel_format", "said"),
+    [("xyz12le", "X'Y'Z', as digital cinema packages do"), ("bayer_rggb16le", "the raw data of a camera's sensor")],
+)
+def test_what_has_no_colour_yet_is_refused(pixel_format: str, said: str) -> None:
+    """Digital cinema was read as if it were Y'CbCr, ProRes RAW as if it were video."""
+    with pytest.raises(MatteError, match=rf"reel\.mxf holds {said}, which Cleanplate does not read"):
+        refuse_unfinished(av.VideoFrame(32, 16, pixel_format), Path("reel.mxf"))
+    refuse_unfinished(av.VideoFrame(32, 16, "yuv444p12le"), Path("reel.mxf"))
 
 
 @pytest.mark.parametrize(
