@@ -27,8 +27,9 @@ OWN_PREFIX = "cleanplate:"
 """Begins the names of the attributes that Cleanplate writes."""
 STAMP = "cleanplate:stamp"
 DIAGNOSTICS = "cleanplate:diagnostics"
-_BEGIN_OF_OPENEXR = re.compile(
+_BEGIN_OF_LIBRARIES = re.compile(
     r'EXR Error \(.*?\): (EXR_ERR_\w+ )?|Error reading pixel data from image file ".*?"\. '
+    r"|^TIFFRead\w+ failed [^:]*: "
 )
 _UNSUPPORTED = re.compile(
     "unsupported|not supported|no support|not configured|not implemented|cannot handle|only (.* are )?supported"
@@ -112,7 +113,7 @@ def check_size(data: Window, display: Window, channels: int, label: str, limits:
 
 def unreadable(path: Path, label: str, reason: str) -> MatteError:
     """The error for a damaged file; of ``reason``, which a library states, the first line is kept."""
-    lines = _BEGIN_OF_OPENEXR.sub("", reason.replace(str(path), label)).replace("\x00", "").strip().splitlines()
+    lines = _BEGIN_OF_LIBRARIES.sub("", reason.replace(str(path), label)).replace("\x00", "").strip().splitlines()
     first = printable(lines[0], 200).rstrip(".") if lines else "the file is damaged or of an unknown format"
     hint = "It may be truncated or still being written; render or copy it again."
     if _UNSUPPORTED.search(first):

@@ -11,6 +11,7 @@ import tifffile
 
 from matte_server.errors import MatteError
 from matte_server.io import exr
+from tests.matte_server import picture_files as files
 
 SIZE = (5, 19)
 LARGEST = {"uint8": 255, "int8": 127, "uint16": 65535, "int16": 32767, "uint32": 4294967295}
@@ -62,6 +63,15 @@ def test_other_channels_of_a_grey_picture_are_no_colour(tmp_path: Path) -> None:
         )
         found = exr.read_image(path)
         assert np.allclose(found.pixels, stored[..., [0, 0, 0, *alpha]], atol=1e-6)
+
+
+@pytest.mark.parametrize(("number", "name"), [(34925, "LZMA"), (50000, "ZSTD"), (34887, "LERC")])
+def test_a_compression_that_is_not_read_is_named(tmp_path: Path, number: int, name: str) -> None:
+    path = tmp_path / "a.tif"
+    files.tiff(path, np.zeros((*SIZE, 3), np.uint8), {259: (3, number)})
+    with pytest.raises(MatteError, match=f"cannot be read: {name} compression support is not configured") as error:
+        exr.read_image(path)
+    assert error.value.hint == "Convert it to EXR, TIFF, PNG or JPEG in a usual form."
 
 
 def test_what_a_sensor_saw_is_no_picture(tmp_path: Path) -> None:
