@@ -126,7 +126,10 @@ def _add_option(group: Any, spec: OptionSpec, default: Any) -> None:
         group.add_argument(flag, dest=spec.name, choices=spec.choices, default=default, help=text, **many)
     else:
         name = spec.unit.upper() or {str: "TEXT", int: "N", float: "X"}[spec.type]
-        group.add_argument(flag, dest=spec.name, type=spec.type, metavar=name, default=default, help=text)
+        added = group.add_argument(flag, dest=spec.name, type=spec.type, metavar=name, default=default, help=text)
+        if spec.choices:
+            # Others are taken too, such as an installed model; a shell offered files.
+            added.completer = lambda **_: spec.choices
 
 
 def options_from(arguments: argparse.Namespace) -> MatteOptions:

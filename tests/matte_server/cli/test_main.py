@@ -263,6 +263,8 @@ def test_help_of_a_command_and_an_unquoted_star(capsys: pytest.CaptureFixture[st
     [
         ("cleanplate mat", {"matte"}),
         ("cleanplate matte --camera ", {"auto", "locked", "moving"}),
+        # Others may be installed. A shell offered the files of the folder.
+        ("cleanplate matte --model ", {"auto", "cleanplate", "difference", "v1", "v2"}),
     ],
 )
 def test_a_shell_completes_commands_and_choices(line: str, words: set[str], tmp_path: Path) -> None:
