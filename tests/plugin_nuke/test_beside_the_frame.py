@@ -179,6 +179,7 @@ def _control(comp: EditedComp) -> None:
         ("Control.white", True),
         ("[value Control.black]", True),
         ("[python nuke.root().fps()]", True),
+        ("[python {nuke.root().knob('first_frame').value()}]", True),
     ],
 )
 @pytest.mark.parametrize("name", ["grade", "switch"])

@@ -81,7 +81,7 @@ def is_one_file_name(node: Node, text: str) -> bool:
     """Whether the TCL of a file name is the same on every frame. The house's own Python is taken to be, such as
     ``nuke.script_directory()``, unless it names a frame."""
     return all(
-        "frame" not in text if command in _CODE else _is_same(node, command, argument)
+        _is_the_same_code(text) if command in _CODE else _is_same(node, command, argument)
         for command, argument in _RUNS.findall(text)
     )
 
@@ -93,9 +93,14 @@ def has_values_at_frames(node: Node, expression: str) -> bool:
     return not any(_is_of_the_timeline(node, command, argument, text) for command, argument in _RUNS.findall(text))
 
 
+def _is_the_same_code(text: str) -> bool:
+    """Not where it names the frame, as ``nuke.frame()`` does and ``first_frame`` does not."""
+    return re.search(r"\bframe\b", text) is None
+
+
 def _is_of_the_timeline(node: Node, command: str, argument: str, text: str) -> bool:
     if command in _CODE:
-        return "frame" in text
+        return not _is_the_same_code(text)
     if command in _VALUES:
         knob = named_knob(node, argument)
         return knob is not None and not _is_constant(knob)
