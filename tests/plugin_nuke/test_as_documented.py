@@ -161,6 +161,9 @@ def test_what_the_documents_leave_open_is_looked_at_in_the_self_test(
     seen = dict(host.observations())
     assert seen["toScript() of keys"] == "0.5" and seen["nuke.frame(7) inside of a group"] == "frame 1"
     assert seen["the mask of a Dissolve"] == "2" and "first_frame" not in seen["a FrameHold"]
+    assert "['/left.%04d.exr', '/right.%04d.exr']" in seen["a Read whose file was split into views"]
+    assert seen["[value Keyed.white] at frame 3"] == seen["[python nuke.frame()] at frame 3"] == "1.0"
+    assert seen["the curves of a new project"] == "[]"
     assert seen["value() of a plain text with brackets"].startswith("TclError: "), "an error is an answer"
     assert host.missing_names() == []
     monkeypatch.delattr(nuke, "filenameFilter")

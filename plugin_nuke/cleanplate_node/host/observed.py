@@ -8,8 +8,8 @@ from pathlib import Path
 
 import nuke
 
-from .node import Node, changed_knobs, set_key, set_value
-from .script import add_view, create, new_script
+from .node import Node, as_typed_in, changed_knobs, set_expression, set_key, set_value, value_at
+from .script import add_view, changed_root_texts, create, new_script, views
 
 
 def observations() -> list[tuple[str, str]]:
@@ -50,11 +50,27 @@ def _keyed() -> str:
 def _split() -> str:
     """Its file is another one in the right view."""
     node: Node = create("Read", file="/left.%04d.exr")
-    knob = node["file"]
+    knob, texts = node["file"], []
     if isinstance(knob, nuke.String_Knob):
         knob.splitView("right")
         knob.setValue("/right.%04d.exr", "right")
-    return changed_knobs(node)
+        texts = [as_typed_in(knob, view) for view in views()]
+    return f"{texts} {changed_knobs(node)}"
+
+
+def _at_frame_3(expression: str) -> Callable[[], object]:
+    """What an expression says of frame 3 while the timeline is at 1, where ``Keyed.white`` is 1 and 3."""
+
+    def look() -> object:
+        keyed = create("Grade", name="Keyed")
+        for frame in (1, 3):
+            set_key(keyed, "white", frame, frame)
+        node = create("Grade")
+        set_expression(node, "black", expression)
+        nuke.root().setFrame(1)
+        return value_at(node, "black", 3)
+
+    return look
 
 
 def _joined() -> str:
@@ -105,6 +121,9 @@ _QUESTIONS: dict[str, Callable[[], object]] = {
     "a FrameHold": lambda: _changed("FrameHold"),
     "a Read whose file was split into views": _split,
     "a JoinViews of two views": _joined,
+    "[value Keyed.white] at frame 3": _at_frame_3("[value Keyed.white]"),
+    "[python nuke.frame()] at frame 3": _at_frame_3("[python nuke.frame()]"),
+    "the curves of a new project": lambda: changed_root_texts(["luts"]),
     "variables in the name of a file": _by_variable,
     "the mask of a Dissolve": lambda: create("Dissolve").optionalInput(),
 }
