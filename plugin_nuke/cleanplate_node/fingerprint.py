@@ -24,39 +24,25 @@ from .knob_text import all_pairs
 
 # Knobs of how a node looks in the graph and what it is called; they do not change its picture.
 _COSMETIC = frozenset(
-    (
-        "name",
-        "xpos",
-        "ypos",
-        "selected",
-        "label",
-        "autolabel",
-        "note_font",
-        "note_font_size",
-        "note_font_color",
-        "tile_color",
-        "gl_color",
-        "icon",
-        "indicators",
-        "hide_input",
-        "cached",
-        "dope_sheet",
-        "bookmark",
-        "postage_stamp",
-        "postage_stamp_frame",
-        "help",
-        "panel",
-        "lock_connections",
-        "mapsize",
-        "window",
-        "panelDropped",
+    [
+        *(
+            "name",
+            "xpos",
+            "ypos",
+            "selected",
+            "label",
+            "autolabel",
+            "note_font",
+            "note_font_size",
+            "note_font_color",
+        ),
+        *("tile_color", "gl_color", "icon", "indicators", "hide_input", "cached", "dope_sheet", "bookmark", "help"),
+        *("postage_stamp", "postage_stamp_frame", "panel", "lock_connections", "mapsize", "window", "panelDropped"),
         # Where what is inside of a Group is shown.
-        "show_group_view",
-        "disable_group_view",
-        "group_view_position",
+        *("show_group_view", "disable_group_view", "group_view_position"),
         # Graph Scope Variables count where they hold.
         "gsv",
-    )
+    ]
 )
 # The tools beside the Viewer of a Roto or RotoPaint: what the next stroke will be like.
 _TOOLS, _TOOLBAR = frozenset(["toolbox", "tools"]), "toolbar_"

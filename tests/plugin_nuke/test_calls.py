@@ -33,19 +33,8 @@ METHODS = {
 }
 OF_PYTHON = {
     *("add", "append", "as_posix", "endswith", "extend", "findall", "glob", "items", "join", "joinpath", "lower"),
-    *(
-        "partition",
-        "pop",
-        "read_text",
-        "replace",
-        "rpartition",
-        "rstrip",
-        "search",
-        "setdefault",
-        "split",
-        "startswith",
-    ),
-    "write_text",
+    *("partition", "pop", "read_text", "replace", "rpartition", "rstrip", "search", "setdefault", "split"),
+    *("startswith", "write_text"),
 }
 """Methods of texts, lists, paths and the like that the host package calls."""
 OF_OUR_OWN = {"expanded", "inside", "is_named_in", "values_at"}
