@@ -30,7 +30,8 @@ class SourceFile:
     last frame of a Read, which shows at the frames ``before`` and ``after`` them what the two say; None for other
     files. ``on_error`` is what a Read shows in place of a file that does not exist. ``takes`` says which
     file's number a frame has; ``is_made``, that TCL or the project's directory made the pattern of the node's text.
-    ``only_in`` is the view that it is the file of, where the node has others in other views; else empty.
+    ``only_in`` is the view that it is the file of, where the node has others in other views; else empty. ``is_cut``
+    says that ``frames`` are not all that the files have.
     """
 
     pattern: str
@@ -41,6 +42,7 @@ class SourceFile:
     takes: FrameMap = SAME_FRAME
     is_made: bool = False
     only_in: str = ""
+    is_cut: bool = False
 
 
 _NEW = SourceFile(pattern="")
@@ -184,13 +186,23 @@ class FileStamps:
     def _listed(self, file: SourceFile, view: str) -> Seen:
         path = Path(_in_view(file.pattern, view))
         if _NUMBER.search(path.name) is None:
-            return self._look(str(path))
+            return self._one_file(file, str(path))
         is_about_files = file.takes == SAME_FRAME
         numbered = self._names(file.pattern, view)
         numbers = [number for number in numbered if not is_about_files or _is_in_range(file, number)]
         names = sorted(numbered[number] for number in numbers)
         found: list[Seen] = [[name, self._look(str(path.parent / name))] for name in names]
-        return [*found, *_shown_elsewhere(file, numbers)] or None
+        cut = [*file.frames] if file.frames is not None and file.is_cut and not is_about_files else []
+        return [*found, *cut, *_shown_elsewhere(file, _has_holes(file, numbers))] or None
+
+    def _one_file(self, file: SourceFile, path: str) -> Seen:
+        """A still or a video, of which no name tells where the range of its Read ends."""
+        found = self._look(path)
+        if found is None or file.frames is None:
+            return found
+        edges = _shown_elsewhere(file, has_holes=False)
+        is_cut = file.is_cut and _holds_frames(file.pattern)
+        return [found, *file.frames, *edges] if edges or is_cut else found
 
     def _names(self, pattern: str, view: str) -> dict[int, str]:
         """The names of the files of a sequence that exist, by their numbers."""
@@ -227,12 +239,17 @@ def _is_in_range(file: SourceFile, frame: int) -> bool:
     return file.frames is None or file.frames[0] <= frame <= file.frames[1]
 
 
-def _shown_elsewhere(file: SourceFile, numbers: Collection[int]) -> list[Seen]:
-    """What a Read shows before and after its range, and for frames within it that have no file, where these are
-    ``numbers`` of those that do. Empty where that is what a new Read shows."""
+def _has_holes(file: SourceFile, numbers: Collection[int]) -> bool:
+    """Whether frames in the range of a Read have no file, where these ``numbers`` have one."""
+    if file.frames is None:
+        return False
+    return sum(_is_in_range(file, number) for number in numbers) <= file.frames[1] - file.frames[0]
+
+
+def _shown_elsewhere(file: SourceFile, has_holes: bool) -> list[Seen]:
+    """What a Read shows before and after its range, and in its holes. Empty where that is what a new Read shows."""
     if file.frames is None:
         return []
-    has_holes = sum(_is_in_range(file, number) for number in numbers) <= file.frames[1] - file.frames[0]
     shown = (file.before, file.after, file.on_error if has_holes else _NEW.on_error)
     return [*shown] if shown != (_NEW.before, _NEW.after, _NEW.on_error) else []
 

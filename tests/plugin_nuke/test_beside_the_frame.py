@@ -43,11 +43,18 @@ def _behind(kind: str, *sources: str, **knobs: object) -> Edit:
     return insert
 
 
-def _a_video(comp: EditedComp) -> None:
-    """One file has all frames of the plate."""
-    video = comp.shot / "plate.mov"
-    video.write_bytes(b"a video")
-    host.set_value(comp.plate, "file", video.as_posix())
+def _one_file(name: str) -> Edit:
+    """It is the plate at all frames, and a Read has them all."""
+
+    def read(comp: EditedComp) -> None:
+        (comp.shot / name).write_bytes(b"a picture")
+        for knob, value in {"file": (comp.shot / name).as_posix(), "origfirst": 1, "origlast": 3}.items():
+            host.set_value(comp.plate, knob, value)
+
+    return read
+
+
+_a_video, _a_still = _one_file("plate.mov"), _one_file("still.exr")
 
 
 def _then(*edits: Edit) -> Edit:
@@ -71,8 +78,16 @@ _LONGER, _LATER = _set("plate", "last", 9), _set("plate", "first", 2)
         (_then(_a_video, _behind("TimeOffset", "grade", reverse_input=True)), _LONGER, True),
         # Nothing takes its frames by the range.
         (_then(_a_video, _behind("TimeOffset", "grade", time_offset=1)), _LONGER, False),
-        (_then(_a_video, _behind("RotoPaint", "grade")), _LONGER, False),
-        (_then(_a_video, _behind("Retime", "grade", **_LOCKED)), _LATER, False),
+        # What is held behind the end of a video is another frame.
+        (_then(_a_video, _behind("TimeWarp", "grade")), _LONGER, True),
+        (_then(_a_video, _behind("TimeWarp", "grade")), _set("plate", "after", "black"), True),
+        (_then(_a_still, _behind("TimeWarp", "grade")), _LONGER, False),
+        (_then(_a_still, _behind("TimeWarp", "grade")), _set("plate", "after", "black"), True),
+        (_then(_a_still, _set("plate", "after", "black"), _behind("TimeWarp", "grade")), _LONGER, True),
+        (_then(_set("plate", "frame", "frame+1"), _behind("TimeWarp", "grade")), _LATER, True),
+        (_behind("TimeWarp", "grade"), _LONGER, False),
+        (_behind("Retime", "grade"), _LONGER, True),
+        (_behind("Retime", "grade", **_LOCKED), _LONGER, False),
         # The range of a generator is the project's.
         (_behind("AppendClip", "grade", "second"), _root("last_frame", "240"), False),
         (_behind("AppendClip", "Constant", "second"), _root("last_frame", "240"), True),

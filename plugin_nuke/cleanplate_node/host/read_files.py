@@ -73,15 +73,18 @@ def _file(node: Node, knob: nuke.File_Knob, scope: GraphScope, view: str, typed:
     takes = _numbers_taken(node, first)
     if first is None or last is None or before is None or after is None:
         return SourceFile(pattern=pattern, takes=takes, is_made=is_made, only_in=view)
+    frames = int(first.value()), int(last.value())
+    whole = [node.knob(one) for one in ("origfirst", "origlast")]
     return SourceFile(
         pattern=pattern,
-        frames=(int(first.value()), int(last.value())),
+        frames=frames,
         before=str(before.value()),
         after=str(after.value()),
         on_error="error" if error is None else str(error.value()),
         takes=takes,
         is_made=is_made,
         only_in=view,
+        is_cut=any(one is not None and int(one.value()) != at for one, at in zip(whole, frames)),
     )
 
 

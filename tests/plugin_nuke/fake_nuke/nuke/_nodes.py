@@ -188,6 +188,7 @@ _KNOBS: dict[str, Callable[[], list[k.Knob]]] = {
         *(k.Boolean_Knob(f"input.{end}_lock") for end in ("first", "last")),
     ],
     "AppendClip": lambda: [k.Array_Knob("firstFrame", "", 1.0)],
+    "TimeWarp": lambda: [k.Array_Knob("lookup")],
     "Transform": lambda: [
         k.XY_Knob("translate"),
         *(k.Array_Knob(name) for name in ("motionblur", "shuttercustomoffset")),
@@ -715,6 +716,7 @@ _SHOWN_FRAME: dict[str, Callable[[Node, int], int]] = {
     "TimeOffset": lambda node, frame: frame - int(node["time_offset"].value()),
     "FrameHold": lambda node, frame: int(node[_first_frame()].value()),
     "Retime": lambda node, frame: round(frame * node["speed"].value()),
+    "TimeWarp": lambda node, frame: int(node["lookup"].getValueAt(frame)),
 }
 
 
