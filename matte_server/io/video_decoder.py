@@ -144,6 +144,8 @@ class VideoDecoder:
         # Decoding several pictures at once, FFmpeg may hand one out before it knows that its data are damaged.
         one_thread = self.stream.codec_context.name in _UNMARKED_BY_THREADS
         self.stream.thread_type = "NONE" if one_thread else "SLICE"
+        # Else FFmpeg leaves columns on the left that the stream has cut off.
+        self.stream.codec_context.flags |= av.codec.context.Flags.unaligned
         if strictness := _STRICT.get(self.stream.codec_context.name):
             self.stream.codec_context.options = {"err_detect": strictness}
         self._decoded: Iterator[tuple[int, Any]] = iter(())

@@ -10,12 +10,13 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 
 from matte_server.core.image import SCENE_LINEAR
 from matte_server.errors import MatteError
 from matte_server.io.media import VideoReader
 from matte_server.io.video_planes import refuse_unfinished, rgb_of
-from tests.matte_server.video_files import VideoTags, number_of, numbered, planes_of, video
+from tests.matte_server.video_files import VideoTags, lossless_mp4, number_of, numbered, planes_of, video
 
 GREYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, 1)
 
@@ -240,3 +241,23 @@ def test_a_layer_of_hevc_that_is_left_out_is_named(tmp_path: Path, layers: int) 
     with VideoReader(path) as reader:
         named = any("alpha or another view in a layer of its own" in warning for warning in reader.read(1).warnings)
     assert named == (layers > 1)
+
+
+@pytest.mark.parametrize("sides", [(6, 0, 0, 0), (2, 4, 6, 8), (0, 4, 0, 0)])
+def test_what_the_stream_cuts_off_is_not_read(tmp_path: Path, sides: tuple[int, int, int, int]) -> None:
+    """The cropping of H.264; on the left FFmpeg leaves columns that would lie badly in memory."""
+    left, top, right, bottom = sides
+    lossless_mp4(tmp_path / "whole.mp4", numbered(2))
+    cut = f"h264_metadata=crop_left={left}:crop_top={top}:crop_right={right}:crop_bottom={bottom}"
+    with av.open(str(tmp_path / "whole.mp4")) as source, av.open(str(tmp_path / "cut.mp4"), "w") as container:
+        stream: Any = container.add_stream_from_template(source.streams.video[0])
+        cropped = BitStreamFilterContext(cut, source.streams.video[0], stream)
+        for packet in source.demux(video=0):
+            for each in cropped.filter(packet if packet.size else None):
+                each.stream = stream
+                container.mux(each)
+    with VideoReader(tmp_path / "whole.mp4") as whole, VideoReader(tmp_path / "cut.mp4") as reader:
+        expected = whole.read(2).pixels
+        found = reader.read(2).pixels
+    height, width, _ = expected.shape
+    assert np.array_equal(found, expected[top : height - bottom, left : width - right])
