@@ -68,6 +68,7 @@ def options_of(node: host.Node) -> NodeOptions:
     """The options on the node's panel. Raises ``Refused``."""
     _check_views(node, (host.current_frame(),))
     animated = tuple(name for name in panel.option_names() if name not in _ONE_VALUE and _is_animated(node, name))
+    _check_expressions(node, animated)
     values = {name: setting(node, name) for name in panel.option_names() if name not in animated}
     try:
         shared = panel.options_from(values)
@@ -89,6 +90,18 @@ def _check_views(node: host.Node, frames: Iterable[int]) -> None:
                 "split",
                 f"{panel.label_of(name)} is split into views, and all views of a press share one value.",
                 "Unsplit it, or use a node for each view.",
+            )
+
+
+def _check_expressions(node: host.Node, names: Iterable[str]) -> None:
+    """Raises ``Refused`` where the value of a setting at a frame is not known."""
+    for name in names:
+        if not host.has_values_at_frames(node, host.script_text(node, name)):
+            raise Refused(
+                "timeline",
+                f"{panel.label_of(name)}: its expression runs TCL or Python that follows the timeline, not the "
+                "frame.",
+                "Say it without, as in frame/10 or Grade1.white.",
             )
 
 

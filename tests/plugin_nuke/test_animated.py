@@ -78,6 +78,21 @@ def test_an_expression_counts_with_its_value(bench: ContractBench, window: State
     assert press(window, bench, node) == "up to date, 2 done"
 
 
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [("[python nuke.frame()]", True), ("[value root.last_frame]/100", False), ("frame/100", False)],
+)
+def test_an_expression_that_follows_the_timeline_is_refused(
+    text: str, is_refused: bool, bench: ContractBench, window: State
+) -> None:
+    """All frames would be made with its value at the frame that is looked at."""
+    node = bench.node(bench.shot((1, 2)), 1, 2)
+    node["softness"].setExpression(text)
+    said = press(window, bench, node)
+    assert ("its expression runs TCL or Python that follows the timeline" in said) == is_refused, said
+    assert bool(window.rendered) != is_refused
+
+
 def test_keys_survive_a_saved_script_and_reach_the_farm(
     bench: ContractBench, window: State, tmp_path: Path
 ) -> None:

@@ -114,6 +114,7 @@ from .script import (
     where_the_artist_works,
     without_undo,
 )
+from .texts import has_values_at_frames
 from .upstream import (
     DrivenKnob,
     NodeFacts,
@@ -162,6 +163,7 @@ __all__ = [
     "has_inner",
     "has_knob",
     "has_node_graph",
+    "has_values_at_frames",
     "has_window",
     "hashes",
     "holder_that_forgets",
