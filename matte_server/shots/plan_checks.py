@@ -42,10 +42,11 @@ def check_combinations(sources: ShotSources) -> None:
             "A background and a comp go together: one names the picture, the other the file to write.",
             "Add --background FILE." if wants_comp else "Add --comp FILE, or comp to --passes.",
         )
-    if not Path(sources.plate).is_dir() and not Path(sources.output).name:
-        raise MatteError(
-            "bad_output", f"{sources.output} is a folder.", "Name files in it, such as matte.####.exr."
-        )
+    output = Path(sources.output)
+    is_folder = output.is_dir() or not output.name or sources.output.endswith(("/", os.sep))
+    if is_folder and not Path(sources.plate).is_dir():
+        files = output / "matte.####.exr"
+        raise MatteError("bad_output", f"{sources.output} is a folder.", f"Name files in it, such as {files}.")
     _check_timing(sources)
     starred = next((name for name in (sources.output, sources.comp) if "*" in Path(name).name), None)
     if starred is not None:

@@ -14,6 +14,10 @@ from matte_link.sequence import FramePattern
 from ..errors import MatteError
 from ..io.media import VideoReader, is_video
 
+_CORRECT = "Correct the name."
+_OTHER_PATTERNS = "%<{?[@"
+"""Marks by which other programs write frame numbers, and which names of files seldom have."""
+
 
 def frame_pattern(text: str) -> FramePattern:
     """The pattern; raises ``MatteError("bad_range", ...)``."""
@@ -49,6 +53,13 @@ def without_star(name: str) -> str:
     if path.name.count("*") != 1 or path.exists():
         return name
     before, after = path.name.split("*")
+    if before[-1:].isdigit() or after[:1].isdigit():
+        whole = f"{before.rstrip('0123456789')}*{after.lstrip('0123456789')}"
+        raise MatteError(
+            "bad_range",
+            f"The * of {name} stands for a part of a frame number.",
+            f"Put it in place of the whole number, as in {whole}, and choose frames with --frames.",
+        )
     number = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     entries = path.parent.iterdir() if path.parent.is_dir() else ()
     digits = {hit.group(1) for entry in entries if (hit := number.fullmatch(entry.name))}
@@ -79,12 +90,14 @@ def check_numbers(pattern: FramePattern) -> None:
         )
 
 
-def check_files(paths: Iterable[Path], hint: str = "Correct the name.") -> None:
+def check_files(paths: Iterable[Path], hint: str = _CORRECT) -> None:
     """Raises ``MatteError("missing_frame", ..., hint)`` where a path is not that of a file."""
     wrong = sorted({path for path in paths if not path.is_file()})
     if not wrong:
         return
     problem = _problem(wrong[0])
+    if hint == _CORRECT and any(mark in wrong[0].name for mark in _OTHER_PATTERNS):
+        hint = f"{_CORRECT} Frame numbers are written as ####, %04d or *."
     if len(wrong) > 1 and not any(map(os.path.lexists, wrong)):
         problem = f"and {len(wrong) - 1} more do not exist"
     raise MatteError(

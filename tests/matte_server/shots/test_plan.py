@@ -285,6 +285,13 @@ def test_where_a_sequence_is_too_short_the_hint_names_its_own_option(
     assert (raised.value.code, raised.value.hint) == ("missing_frame", hint)
 
 
+@pytest.mark.parametrize("name", ["p.{frame:04d}.exr", "p.%04i.exr", "p.????.exr", "p.<frame>.exr"])
+def test_who_writes_frame_numbers_as_other_programs_do_is_told_how(shot: Path, name: str) -> None:
+    with pytest.raises(MatteError, match="does not exist") as raised:
+        plan_shot(replace(sources_of(shot), plate=str(shot / name)), "", MatteOptions())
+    assert raised.value.hint == "Correct the name. Frame numbers are written as ####, %04d or *."
+
+
 def test_a_looped_sequence_with_gaps_shows_what_was_there_before(tmp_path: Path) -> None:
     for number in range(1, 21):
         if number % 4 != 3:
@@ -315,6 +322,9 @@ def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:
         ({"trimap": "pipe.exr"}, "", "missing_frame", "pipe.exr is neither a file nor a folder"),
         ({"clean_plate": "pipe.mov"}, "", "missing_frame", "pipe.mov is neither a file nor a folder"),
         ({}, "one", "bad_range", "one"),
+        # Frame 1 of it was p.0001.exr's number without what stands before the star.
+        ({"plate": "p.00*.exr"}, "", "bad_range", "stands for a part of a frame number"),
+        ({"output": "folder"}, "", "bad_output", "folder is a folder"),
         ({"plate": "none.####.exr"}, "", "no_frames", "No file matches"),
         ({"output": "m.exr"}, "", "bad_output", "is one file for 5 frames"),
         ({"output": "m.####.tga"}, "", "bad_output", "A matte cannot be written to a file named"),
