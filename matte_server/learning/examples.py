@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from blake3 import blake3
 from torch import Tensor
 
@@ -119,17 +119,17 @@ def _grown(example: LearningExample, height: int, width: int, octaves: int) -> L
     edges = (0, width - example.size[1], 0, height - example.size[0])
 
     def repeated(picture: Tensor) -> Tensor:
-        return F.pad(picture, edges, mode="replicate")
+        return nnf.pad(picture, edges, mode="replicate")
 
     return replace(
         example,
         plate=repeated(example.plate),
         clean_plate=repeated(example.clean_plate),
         foreground=repeated(example.foreground),
-        alpha=F.pad(example.alpha, edges),
-        coverage=F.pad(example.coverage, edges),
-        trust=F.pad(example.trust, edges),
-        left_out=F.pad(example.left_out, edges),
+        alpha=nnf.pad(example.alpha, edges),
+        coverage=nnf.pad(example.coverage, edges),
+        trust=nnf.pad(example.trust, edges),
+        left_out=nnf.pad(example.left_out, edges),
         octaves=octaves,
     )
 
@@ -151,7 +151,7 @@ def _is_covered(small: dict[str, Tensor]) -> Tensor:
 def _padded(pictures: dict[str, Tensor], multiple: int) -> dict[str, Tensor]:
     height, width = pictures["alpha"].shape[-2:]
     edges = (0, -width % multiple, 0, -height % multiple)
-    return {name: F.pad(picture, edges, mode="replicate") for name, picture in pictures.items()}
+    return {name: nnf.pad(picture, edges, mode="replicate") for name, picture in pictures.items()}
 
 
 def _half(picture: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ def _left_out_tiles(worth: Tensor, number: int, seed: int) -> Tensor:
     anywhere, and one at least where there are two."""
     height, width = worth.shape[-2:]
     side = -(-max(height, width) // _TILES)
-    tiles = F.max_pool2d(worth, side, ceil_mode=True)[0, 0]
+    tiles = nnf.max_pool2d(worth, side, ceil_mode=True)[0, 0]
     candidates = np.array(torch.nonzero(tiles).tolist(), int).reshape(-1, 2)
     count = max(len(candidates) // _LEFT_OUT_PART, int(len(candidates) > 1))
     chosen = torch.zeros_like(tiles)

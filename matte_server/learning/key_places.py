@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from ..models.protocols import FrameTensors
@@ -43,7 +43,7 @@ def outline(alpha: Tensor) -> Tensor:
 def averaged_small(picture: Tensor) -> Tensor:
     """The picture (1 x C x H x W) averaged by a whole number, to at most :data:`_LONGEST` pixels."""
     factor = -(-max(picture.shape[-2:]) // _LONGEST)
-    return F.avg_pool2d(picture, factor, ceil_mode=True)
+    return nnf.avg_pool2d(picture, factor, ceil_mode=True)
 
 
 @dataclass(eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from ..models.networks.cleanplate import CleanplateNet, Coarse, CoarseInput, with_solid
@@ -70,9 +70,9 @@ def pooled(batch: dict[str, Tensor], factor: int) -> dict[str, Tensor]:
     """The batch averaged by ``factor`` in linear light; the foreground weighted by alpha."""
     if factor == 1:
         return batch
-    small = {name: F.avg_pool2d(value, factor) for name, value in batch.items()}
+    small = {name: nnf.avg_pool2d(value, factor) for name, value in batch.items()}
     weight = batch["alpha"] + 1e-4
-    small["foreground"] = F.avg_pool2d(batch["foreground"] * weight, factor) / F.avg_pool2d(weight, factor)
+    small["foreground"] = nnf.avg_pool2d(batch["foreground"] * weight, factor) / nnf.avg_pool2d(weight, factor)
     return small
 
 
@@ -87,7 +87,7 @@ def halvings(batch: dict[str, Tensor], octaves: int) -> list[dict[str, Tensor]]:
 
 def double(alpha: Tensor) -> Tensor:
     """Alpha at twice the resolution, bilinear."""
-    return F.interpolate(alpha, scale_factor=2.0, mode="bilinear")
+    return nnf.interpolate(alpha, scale_factor=2.0, mode="bilinear")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,16 +109,16 @@ def refine_whole(net: CleanplateNet, level: Level) -> Refined:
     halo = net.refiner.HALO
 
     def cells(picture: Tensor | None) -> Tensor | None:
-        return None if picture is None else F.pad(picture, (halo,) * 4, mode="replicate")
+        return None if picture is None else nnf.pad(picture, (halo,) * 4, mode="replicate")
 
     def pixels(picture: Tensor) -> Tensor:
-        return F.pad(F.pixel_unshuffle(picture, 2), (halo,) * 4, mode="replicate")
+        return nnf.pad(nnf.pixel_unshuffle(picture, 2), (halo,) * 4, mode="replicate")
 
     given = Cells(
         plate=pixels(level.batch["plate"]),
         clean=pixels(level.batch["clean"]),
         alpha=pixels(double(level.alpha)),
-        context=F.pad(level.context, (halo,) * 4, mode="replicate"),
+        context=nnf.pad(level.context, (halo,) * 4, mode="replicate"),
         evidence=None if level.evidence is None else pixels(level.evidence),
         state=cells(level.state),
     )
@@ -153,7 +153,7 @@ def crop_places(
     picture has any, sometimes around mixed evidence (N x 2, least and most, at the resolution of the cells). First
     rows and columns are even, as the blocks' are."""
     alpha = batch["alpha"]
-    unsure = F.avg_pool2d(4 * alpha * (1 - alpha) * batch["trust"], 2).squeeze(1)
+    unsure = nnf.avg_pool2d(4 * alpha * (1 - alpha) * batch["trust"], 2).squeeze(1)
     if evidence is not None:
         unsure = unsure + 0.1 * (evidence[:, 1] - evidence[:, 0])
     rows, columns = unsure.shape[-2:]
@@ -206,9 +206,9 @@ def weighted(parts: dict[str, Tensor], shares: Mapping[str, float]) -> Losses:
 def solid_core(alpha: Tensor, octaves: int) -> Tensor:
     """The core matte that the coarse stage gets in its second look (``CleanplateNet.second_look``) where the first,
     ``octaves`` halvings below ``alpha`` (N x 1 x H x W), makes no mistake."""
-    small = F.avg_pool2d(alpha, 1 << octaves)
+    small = nnf.avg_pool2d(alpha, 1 << octaves)
     solid = with_solid(torch.zeros_like(small), small)
-    return F.interpolate(solid, scale_factor=float(1 << octaves), mode="bilinear")
+    return nnf.interpolate(solid, scale_factor=float(1 << octaves), mode="bilinear")
 
 
 def coarse_input(small: dict[str, Tensor], evidence: Tensor | None) -> CoarseInput:
@@ -245,7 +245,7 @@ def seen_evidence(
         return None, None
     full = plate_evidence(batch["plate"], batch["clean"], batch["coverage"])
     levels = evidence_levels(full, octaves)
-    mean, equal = (F.avg_pool2d(x, 1 << octaves) for x in (full, shows_clean_plate(full)))
+    mean, equal = (nnf.avg_pool2d(x, 1 << octaves) for x in (full, shows_clean_plate(full)))
     return levels, coarse_evidence(mean, equal, levels[0])
 
 
@@ -254,7 +254,7 @@ def coarse_losses(
 ) -> dict[str, Tensor]:
     """The terms of the coarse stage, which sees ``small``, ``octaves`` halvings below ``batch``."""
     weight = (0.3 + 0.7 * small["coverage"]) * small["trust"]
-    wide = F.avg_pool2d((leaky_clamp(coarse.alpha) - small["alpha"]) * small["trust"], 8)
+    wide = nnf.avg_pool2d((leaky_clamp(coarse.alpha) - small["alpha"]) * small["trust"], 8)
     parts = {
         "coarse": alpha_loss(coarse.alpha, small["alpha"], weight) + wide.abs().mean(),
         "colour": colour_loss(colour_error(coarse.context[:, :3], small), small),
@@ -281,7 +281,7 @@ def _octave_losses(
         last = octave == len(levels) - 1
         crop = None if evidence is None else evidence[octave - 1]
         refined, level = refine_crops(net, level, crop, generator) if last else (refine_whole(net, level), level)
-        alpha, state = F.pixel_shuffle(refined.alpha, 2), refined.state
+        alpha, state = nnf.pixel_shuffle(refined.alpha, 2), refined.state
         sums["fine" if last else "middle"].append(alpha_loss(alpha, level.batch["alpha"], level.batch["trust"]))
         if state is not None:
             colour = level.context[:, :3] + state[:, COLOUR]
@@ -316,7 +316,7 @@ def errors_loss(
     ``pixels``, which may be the same."""
     size = (int(state.shape[-2]), int(state.shape[-1]))
     with torch.no_grad():
-        of_alpha = F.adaptive_avg_pool2d((alpha.clamp(0, 1) - pixels["alpha"]).abs(), size)
+        of_alpha = nnf.adaptive_avg_pool2d((alpha.clamp(0, 1) - pixels["alpha"]).abs(), size)
         of_colour = colour_error(colour, cells)
     weight = _foreground_weight(cells)
     alphas = (_surprise(of_alpha, state[:, ALPHA_ERROR]) * cells["trust"]).mean()
@@ -333,16 +333,16 @@ def held_loss(alpha: Tensor, before: Tensor, truth: Tensor, trust: Tensor) -> Te
     """By how much the error of ``alpha`` exceeds that of ``before``, which an earlier network found; N x 1 x H x W.
     Keeps what the earlier network knew while new material is learnt, without pulling towards its mistakes."""
     error, allowed = (leaky_clamp(alpha) - truth).abs(), (before.clamp(0, 1) - truth).abs()
-    return (F.relu(error - allowed) * trust).mean()
+    return (nnf.relu(error - allowed) * trust).mean()
 
 
 def doubt_loss(coarse: Coarse, batch: dict[str, Tensor], octaves: int) -> Tensor:
     """Squared error of the coarse stage's expected error, against the largest error in each coarse pixel."""
     with torch.no_grad():
         factor = 1 << octaves
-        grown = F.interpolate(coarse.alpha.clamp(0, 1), scale_factor=float(factor), mode="bilinear")
-        target = F.max_pool2d((grown - batch["alpha"]).abs(), factor)
-        trust = -F.max_pool2d(-batch["trust"], factor)
+        grown = nnf.interpolate(coarse.alpha.clamp(0, 1), scale_factor=float(factor), mode="bilinear")
+        target = nnf.max_pool2d((grown - batch["alpha"]).abs(), factor)
+        trust = -nnf.max_pool2d(-batch["trust"], factor)
     return ((coarse.doubt - target).square() * trust).mean() * 4
 
 
@@ -356,7 +356,7 @@ def refine_crops(
     places = crop_places(level.batch, evidence, generator, size)
 
     def pixels(picture: Tensor) -> Tensor:
-        return F.pixel_unshuffle(places.cut(picture, size, 2), 2)
+        return nnf.pixel_unshuffle(places.cut(picture, size, 2), 2)
 
     cells = Cells(
         plate=pixels(level.batch["plate"]),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from .filters import blur
@@ -49,7 +49,7 @@ def compressed(picture: Tensor, coarseness: float) -> Tensor:
     video = to_video(picture)
     if coarseness > 0:
         height, width = picture.shape[-2:]
-        padded = F.pad(video[None], (0, -width % 8, 0, -height % 8), mode="replicate")[0]
+        padded = nnf.pad(video[None], (0, -width % 8, 0, -height % 8), mode="replicate")[0]
         luma = (padded * padded.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True)
         planes = torch.cat([luma, padded[0:1] - luma, padded[2:3] - luma])
         h, w = padded.shape[-2:]
@@ -98,8 +98,8 @@ def subsampled(picture: Tensor, sharpening: float) -> Tensor:
     video = to_video(picture)
     luma = (video * video.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True)
     chroma = (video - luma)[None]
-    small = F.interpolate(chroma, scale_factor=0.5, mode="area") if min(video.shape[1:]) > 3 else chroma
-    chroma = F.interpolate(small, size=video.shape[1:], mode="bilinear")[0]
+    small = nnf.interpolate(chroma, scale_factor=0.5, mode="area") if min(video.shape[1:]) > 3 else chroma
+    chroma = nnf.interpolate(small, size=video.shape[1:], mode="bilinear")[0]
     luma = luma + sharpening * (luma - blur(luma, 1.0))
     return from_video((luma + chroma).clamp(0, 1))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from .camera import from_video, record, to_video
@@ -82,7 +82,7 @@ def fit_set(dice: Dice, picture: Tensor, size: tuple[int, int]) -> Tensor:
     window = picture[:, top : top + h, left : left + w].float()
     if dice.maybe(0.5):
         window = window.flip(-1)
-    return F.interpolate(window[None], size=size, mode="bilinear", antialias=True)[0].clamp(min=0)
+    return nnf.interpolate(window[None], size=size, mode="bilinear", antialias=True)[0].clamp(min=0)
 
 
 def place_subject(dice: Dice, subject: Tensor, size: tuple[int, int]) -> Tensor:
@@ -96,7 +96,7 @@ def place_subject(dice: Dice, subject: Tensor, size: tuple[int, int]) -> Tensor:
         scale = min(scale, 1.3 * width / columns)
     small = subject.float()[None]
     shape = (max(4, round(rows * scale)), max(4, round(columns * scale)))
-    small = F.interpolate(small, size=shape, mode="bilinear", antialias=True)
+    small = nnf.interpolate(small, size=shape, mode="bilinear", antialias=True)
     angle = dice.rng.normal(0, 0.1)
     mirror = -1.0 if dice.maybe(0.5) else 1.0
     middle_x = dice.between(0.15, 0.85) * width
@@ -112,7 +112,7 @@ def place_subject(dice: Dice, subject: Tensor, size: tuple[int, int]) -> Tensor:
         indexing="ij",
     )
     grid = torch.stack([(cos * x + sin * y) * (2 * mirror / shape[1]), (cos * y - sin * x) * (2 / shape[0])], -1)
-    placed = F.grid_sample(small, grid[None].float(), mode="bilinear", align_corners=False)[0]
+    placed = nnf.grid_sample(small, grid[None].float(), mode="bilinear", align_corners=False)[0]
     stopped = placed[3:-2] if len(placed) == SEE_THROUGH else placed[3:]
     stopped.clamp_(0, 1)
     placed[:3].clamp_(min=0)
@@ -206,7 +206,7 @@ def swept(dice: Dice, layer: Tensor) -> Tensor:
         )
         shift = torch.from_numpy((way * time + bend * time * time).astype(np.float32)).to(layer.device)
         grid = (moved / aspect + pivot + shift)[None]
-        total += F.grid_sample(layer[None], grid, mode="bilinear", align_corners=False)[0]
+        total += nnf.grid_sample(layer[None], grid, mode="bilinear", align_corners=False)[0]
     return total / SWEEP
 
 
@@ -302,10 +302,10 @@ def draw_guides(dice: Dice, alpha: Tensor) -> tuple[Tensor, Tensor]:
     core, holdout = torch.zeros_like(alpha), torch.zeros_like(alpha)
     size = (alpha.shape[1], alpha.shape[2])
     if dice.maybe(0.08):
-        solid = -F.max_pool2d(-(alpha > 0.98).float()[None], 9, 1, 4)[0]
+        solid = -nnf.max_pool2d(-(alpha > 0.98).float()[None], 9, 1, 4)[0]
         core = solid * (patch(dice, size, dice.between(0.2, 0.9)) > 0.5)
     if dice.maybe(0.08):
-        free = -F.max_pool2d(-(alpha < 0.02).float()[None], 9, 1, 4)[0]
+        free = -nnf.max_pool2d(-(alpha < 0.02).float()[None], 9, 1, 4)[0]
         holdout = free * (patch(dice, size, dice.between(0.2, 0.9)) > 0.5)
     return core, holdout
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 
 
@@ -13,17 +13,17 @@ def blur(x: Tensor, sigma: float) -> Tensor:
     if sigma < 0.15:
         return x
     if sigma > 4.0 and min(x.shape[-2:]) >= 16:
-        small = F.interpolate(x[None], scale_factor=0.5, mode="area")[0]
-        grown = F.interpolate(blur(small, sigma / 2)[None], size=x.shape[-2:], mode="bilinear")
+        small = nnf.interpolate(x[None], scale_factor=0.5, mode="area")[0]
+        grown = nnf.interpolate(blur(small, sigma / 2)[None], size=x.shape[-2:], mode="bilinear")
         return grown[0]
     radius = min(max(1, int(3 * sigma + 0.5)), *(side - 1 for side in x.shape[-2:]))
     offsets = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     kernel = kernel / kernel.sum()
-    padded = F.pad(x[:, None], (radius, radius, 0, 0), mode="replicate")
-    across = F.conv2d(padded, kernel.view(1, 1, 1, -1))
-    padded = F.pad(across, (0, 0, radius, radius), mode="replicate")
-    return F.conv2d(padded, kernel.view(1, 1, -1, 1))[:, 0]
+    padded = nnf.pad(x[:, None], (radius, radius, 0, 0), mode="replicate")
+    across = nnf.conv2d(padded, kernel.view(1, 1, 1, -1))
+    padded = nnf.pad(across, (0, 0, radius, radius), mode="replicate")
+    return nnf.conv2d(padded, kernel.view(1, 1, -1, 1))[:, 0]
 
 
 def streak(x: Tensor, length: float, angle: float) -> Tensor:
@@ -34,8 +34,8 @@ def streak(x: Tensor, length: float, angle: float) -> Tensor:
     for t in np.linspace(-length / 2, length / 2, 2 * size):
         line[round(middle + t * np.sin(angle)), round(middle + t * np.cos(angle))] += 1
     kernel = torch.from_numpy(line / line.sum()).to(x.device)
-    padded = F.pad(x[:, None], (middle,) * 4, mode="replicate")
-    return F.conv2d(padded, kernel[None, None])[:, 0]
+    padded = nnf.pad(x[:, None], (middle,) * 4, mode="replicate")
+    return nnf.conv2d(padded, kernel[None, None])[:, 0]
 
 
 def displaced(picture: Tensor, flow: Tensor) -> Tensor:
@@ -45,4 +45,6 @@ def displaced(picture: Tensor, flow: Tensor) -> Tensor:
         torch.arange(height, device=flow.device) + 0.5, torch.arange(width, device=flow.device) + 0.5, indexing="ij"
     )
     grid = torch.stack([(x + flow[0]) * (2 / width) - 1, (y + flow[1]) * (2 / height) - 1], -1)
-    return F.grid_sample(picture[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)[0]
+    return nnf.grid_sample(picture[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)[
+        0
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from ..learning.losses import (
@@ -54,7 +54,7 @@ def both_looks(net: CleanplateNet, batch: dict[str, Tensor]) -> BothLooks:
     evidence, of_first = seen_evidence(net, batch, 1)
     first = net.coarse_stage(coarse_input(levels[0], of_first))
     level = level_of(levels, evidence, 1, first.alpha, first.context, first.state)
-    refined = F.pixel_shuffle(refine_whole(net, level).alpha, 2)
+    refined = nnf.pixel_shuffle(refine_whole(net, level).alpha, 2)
     seen = coarse_input(batch, seen_evidence(net, batch, 0)[1])
     second = net.mirrored_stage(seen, first.alpha.detach().clamp(0, 1))
     return BothLooks(first=first, refined=refined, second=second, joined=_joined(first, refined, second))
@@ -74,7 +74,7 @@ def joint_losses(net: CleanplateNet, batch: dict[str, Tensor], earlier: Cleanpla
     truth, trust = batch["alpha"], torch.ones_like(batch["alpha"])
     batch = {**batch, "trust": trust}
     found = both_looks(net, batch)
-    wide = F.avg_pool2d(found.joined - truth, _WIDE).abs().mean()
+    wide = nnf.avg_pool2d(found.joined - truth, _WIDE).abs().mean()
     of_first = coarse_losses(found.first, batch, pooled(batch, 2), 1)
     of_second = coarse_losses(found.second, batch, batch, 0)
     parts = {

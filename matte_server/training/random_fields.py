@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from .procedural import Random
@@ -51,7 +51,7 @@ def bumps(dice: Dice, size: tuple[int, int], cells: float, channels: int = 1) ->
         generator=dice.noise,
         device=dice.device,
     )
-    return F.interpolate(coarse * 2 - 1, size=size, mode="bicubic", align_corners=True)[0]
+    return nnf.interpolate(coarse * 2 - 1, size=size, mode="bicubic", align_corners=True)[0]
 
 
 def patch(dice: Dice, size: tuple[int, int], share: float) -> Tensor:

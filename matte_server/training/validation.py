@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from ..models.networks.cleanplate import CleanplateNet
@@ -46,6 +46,6 @@ class Validation:
         batch = {name: value.to(self._device) for name, value in self._ring.read(slots).items()}
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
             alpha = both_looks(self._net, batch).joined.float().clamp(0, 1)
-        partial = F.max_pool2d(4 * batch["alpha"] * (1 - batch["alpha"]), 5, 1, 2) > 0.1
+        partial = nnf.max_pool2d(4 * batch["alpha"] * (1 - batch["alpha"]), 5, 1, 2) > 0.1
         weight = 1 + 9 * partial.float()
         return torch.stack([((alpha - batch["alpha"]).abs() * weight).sum(), weight.sum()]).cpu()

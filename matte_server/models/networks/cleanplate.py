@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from .cleanplate_features import EVIDENCE, FEATURES, coarse_features, encode, highest_around, joined
@@ -122,9 +122,9 @@ class CoarseNet(nn.Module):
             skips.append(x)
         x = self.attention(self.surroundings(x))
         for level in (3, 2, 1, 0):
-            up = F.interpolate(self.lift[level](x), scale_factor=2.0, mode="nearest")
+            up = nnf.interpolate(self.lift[level](x), scale_factor=2.0, mode="nearest")
             x = self.merge[level](up + skips[level])
-        return F.pixel_shuffle(exact(self.head, x), 2)
+        return nnf.pixel_shuffle(exact(self.head, x), 2)
 
 
 def with_solid(core: Tensor, alpha: Tensor) -> Tensor:
@@ -178,7 +178,7 @@ class CleanplateNet(nn.Module):
         subject that one cuts for none far beyond the cut. On 19 held-out stills with a cut across the subject the
         error within 40 pixels of it is 0.083 where both are told, 0.048 where the first is (0.038 where none is);
         beside a moved prop 0.034, 0.035 (0.040), before a changed set 0.052, 0.053 (0.064)."""
-        solid = F.interpolate(with_solid(torch.zeros_like(first), first), scale_factor=2.0, mode="bilinear")
+        solid = nnf.interpolate(with_solid(torch.zeros_like(first), first), scale_factor=2.0, mode="bilinear")
         guided = replace(given, core=torch.maximum(given.core, solid), holdout=torch.zeros_like(given.holdout))
         features = _features(guided, mirrored=True)
         answer = self._pass(features, given.plate.flip(-1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 
@@ -73,5 +73,5 @@ class Attention(nn.Module):
         count, channels, height, width = x.shape
         tokens = self.into(self.norm(x.flatten(2).transpose(1, 2)))
         heads = tokens.view(count, height * width, 3, self.HEADS, channels // self.HEADS).permute(2, 0, 3, 1, 4)
-        found = F.scaled_dot_product_attention(*heads.unbind(0)).transpose(1, 2).flatten(2)
+        found = nnf.scaled_dot_product_attention(*heads.unbind(0)).transpose(1, 2).flatten(2)
         return torch.relu_(x + self.out(found).transpose(1, 2).reshape(x.shape))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from .cleanplate_features import decode, encode
@@ -106,12 +106,12 @@ class DetailRefiner(nn.Module):
         projected, trust = project(cells.plate, cells.clean, cells.context[:, :3] + cells.state[:, COLOUR])
         others = [cells.context, cells.evidence * 2 - 1, cells.state]
         x = torch.relu_(_blended(self.blend, cells, projected, others))
-        below = F.avg_pool2d(x, 2)
+        below = nnf.avg_pool2d(x, 2)
         for layer in self.below:
             below = torch.relu_(layer(below))
         x = torch.relu_(self.first(_inner(x, 1)))
         x = torch.relu_(self.second(x))
-        x = self.third(x) + _inner(x, 1) + F.interpolate(self.lift(below), scale_factor=2.0, mode="nearest")
+        x = self.third(x) + _inner(x, 1) + nnf.interpolate(self.lift(below), scale_factor=2.0, mode="nearest")
         answer = exact(self.last, torch.relu_(x))
         return Refined(
             alpha=_mixed(cells.alpha, projected, trust, answer[:, :8], self.HALO),
