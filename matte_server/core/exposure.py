@@ -191,7 +191,7 @@ def _fitted(plate: Float32, clean: Float32) -> tuple[float, float, float]:
 
 
 def most_frequent_ratio(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]) -> float:
-    """The ``y / x`` that most pairs agree on; outliers have no influence. Both above 0, at most e^2 apart."""
+    """The ``y / x`` that most pairs agree on; outliers have no influence. Both above 0, at most e^3.5 apart."""
     _, peak = most_frequent_log(np.log(y / x))
     return float(np.exp(peak))
 

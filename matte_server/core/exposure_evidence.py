@@ -21,7 +21,8 @@ _Shift = tuple[_Part, _Part]
 _CELLS_ACROSS = 160
 _FEWEST_CELLS = 40
 _LEAST_OF_CELL = 0.3
-_BINS, _LOG_RANGE = 400, 2.0
+# Five stops either way, in bins of a hundredth.
+_BINS, _LOG_RANGE = 700, 3.5
 _MOST_PEAKS = 6
 # Logarithms of ratios. Cells are first gathered around a peak as widely as what agrees may lie from a line.
 _GATHERED = 0.12
@@ -202,7 +203,7 @@ def _densest(ratios: Float32) -> Float32:
 
 
 def most_frequent_log(values: npt.NDArray[np.floating]) -> tuple[float, float]:
-    """How high the highest peak of logarithms is, and where; none beyond 2 counts. Outliers have no influence."""
+    """How high the highest peak of logarithms is, and where; none beyond 3.5 counts. Outliers have no influence."""
     counts, edges = np.histogram(values, bins=_BINS, range=(-_LOG_RANGE, _LOG_RANGE))
     smooth = np.convolve(counts, np.hanning(11), mode="same")
     at = int(smooth.argmax())
