@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from types import EllipsisType
-
 import torch
 from matte_link.options import parse_region
 from torch import Tensor
 
 from ..core.window import Window
 from ..errors import MatteError
-from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction
+from ..models.protocols import CancelCheck, FrameTensors, MattingModel, ModelSettings, Prediction, with_part
 from ..pixels.alpha_deviation import AlphaDeviation
 from ..pixels.coarse_grid import CoarseGrid
 from .refinement import predict
 
-_Slices = tuple[EllipsisType, slice, slice]
+_Slices = tuple[slice, slice]
+"""Rows and columns."""
 
 # How far beyond the region the model sees: a part of its longer side, and a number of pixels at least. On 20 stills
 # of 432 x 576 with the region's border through the subject, the error in the region is 1.27 times that of the whole
@@ -47,7 +46,7 @@ def predict_region(
         )
     seen = _with_surroundings(inside).intersect(window)
     found = predict(model, frame.part(*seen.within(window)), settings, check)
-    return _in_frame(frame, (..., *inside.within(window)), (..., *inside.within(seen)), found)
+    return _in_frame(frame, inside.within(window), inside.within(seen), found)
 
 
 def _with_surroundings(inside: Window) -> Window:
@@ -59,7 +58,7 @@ def _in_frame(frame: FrameTensors, place: _Slices, part: _Slices, found: Predict
     """``part`` of what was predicted, at ``place`` in a frame that is surely empty elsewhere."""
 
     def put(surroundings: Tensor, pixels: Tensor) -> Tensor:
-        return _paste(surroundings, place, pixels[part])
+        return with_part(surroundings, *place, pixels[..., *part])
 
     foreground = None
     if found.foreground is not None:
@@ -73,9 +72,3 @@ def _in_frame(frame: FrameTensors, place: _Slices, part: _Slices, found: Predict
         confidence=CoarseGrid.of(put(torch.ones_like(frame.coverage), found.confidence.whole())),
         deviation=deviation,
     )
-
-
-def _paste(surroundings: Tensor, place: _Slices, part: Tensor) -> Tensor:
-    filled = surroundings.clone()
-    filled[place] = part
-    return filled

@@ -32,7 +32,7 @@ from ..pixels.likelihood import estimate_alpha
 from ..pixels.push_pull import spread_colour
 from ..pixels.strips import stripwise
 from ..pixels.symmetric import products
-from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction
+from .protocols import CancelCheck, FrameTensors, ModelSettings, ModelSpec, Prediction, with_part
 
 SPEC = ModelSpec(
     name="difference",
@@ -164,18 +164,12 @@ def _solve(part: FrameTensors, bands: _Bands, mean: Tensor, readings: _Readings)
 
 def _in_frame(frame: FrameTensors, solved: _SolvedPart, box: tuple[slice, slice]) -> Prediction:
     """The solved part in a frame that is sure to hold no subject elsewhere."""
-    trust = _put(torch.ones_like(frame.coverage), solved.trust, box)
+    trust = with_part(torch.ones_like(frame.coverage), *box, solved.trust)
     return Prediction(
-        alpha=_put(torch.zeros_like(frame.coverage), solved.alpha, box),
-        foreground=CoarseGrid.of(_put(frame.plate, solved.foreground, box)),
+        alpha=with_part(torch.zeros_like(frame.coverage), *box, solved.alpha),
+        foreground=CoarseGrid.of(with_part(frame.plate, *box, solved.foreground)),
         confidence=CoarseGrid.of(trust * frame.most_confidence),
     )
-
-
-def _put(whole: Tensor, part: Tensor, box: tuple[slice, slice]) -> Tensor:
-    filled = whole.clone()
-    filled[(..., *box)] = part
-    return filled
 
 
 def _working_size(size: tuple[int, int]) -> tuple[int, int]:

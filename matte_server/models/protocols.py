@@ -65,6 +65,13 @@ class FrameTensors:
         return _UNCOVERED + (1.0 - _UNCOVERED) * self.coverage
 
 
+def with_part(picture: Tensor, rows: slice, columns: slice, part: Tensor) -> Tensor:
+    """A frame's ``picture`` with ``part`` of it replaced: what :meth:`FrameTensors.part` takes out, put back."""
+    whole = picture.clone()
+    whole[..., rows, columns] = part
+    return whole
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """A model's output for one frame, same device and size as the input, float32.
