@@ -13,7 +13,7 @@ Coordinates are pixel centres on the EXR plane: pixel (x, y) of any window lies 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ from .alignment_features import AlignmentFeatures, Points, grey_of
 from .direct_alignment import DirectFit, align_directly
 from .exposure import most_frequent_ratio
 from .image import Float32, Grey, Image
+from .local_misfit import LOCAL_MISFIT, lies_beside
 from .motion_fit import FEWEST_POINTS, FINE_THRESHOLD_PX, Matrix, choose_motion, distances_px, hull_part
 from .tracking import PointPairs, track
 from .window import Window, enlarged
@@ -192,8 +193,12 @@ def _by_details(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matri
         return coarse
     found = _refined(plate, clean, start, mode, coarse.transform)
     if isinstance(found, str) or agreeing(found) < LEAST_AGREEING:
-        return _by_features(plate, clean, start, mode, coarse) or found
-    return found
+        found = _by_features(plate, clean, start, mode, coarse) or found
+    # Features are found again also where the transform is too far off for points to be tracked.
+    if isinstance(found, str) or found.warnings:
+        return found
+    pairs = _pairs_on_plane(coarse.pairs, (plate.window, clean.window))
+    return replace(found, warnings=_misfit(found.transform, pairs, plate.window))
 
 
 def _refined(
@@ -262,8 +267,7 @@ def _fit(
     """The alignment that pairs of points (clean plate, plate; array coordinates) agree on; None where too few do.
     ``windows``: the plate's and the clean plate's."""
     plate, clean = windows
-    source = pairs[0] + np.array([clean.x, clean.y], np.float32)
-    target = pairs[1] + np.array([plate.x, plate.y], np.float32)
+    source, target = _pairs_on_plane(pairs, windows)
     motion = choose_motion(source, target, start, _on_plane(coarse, plate, clean), mode)
     if motion is None:
         return None
@@ -279,7 +283,20 @@ def _fit(
         inliers=float(inside.mean()),
         residual_px=float(np.median(distances[inside])),
         points=len(source),
+        warnings=_misfit(transform, (source, target), plate),
     )
+
+
+def _misfit(transform: Matrix, pairs: PointPairs, window: Window) -> tuple[str, ...]:
+    return (LOCAL_MISFIT,) if lies_beside(transform, *pairs, window) else ()
+
+
+def _pairs_on_plane(pairs: PointPairs, windows: tuple[Window, Window]) -> PointPairs:
+    """Pairs of points (clean plate, plate) in array coordinates as places on the EXR plane; ``windows``: the
+    plate's and the clean plate's."""
+    plate, clean = windows
+    source, target = pairs
+    return source + np.array([clean.x, clean.y], np.float32), target + np.array([plate.x, plate.y], np.float32)
 
 
 def _on_plane(transform: Matrix, plate: Window, clean: Window) -> Matrix:

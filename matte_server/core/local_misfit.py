@@ -1,0 +1,50 @@
+"""Whether a clean plate that fits most of a frame lies beside the plate in a part of it.
+
+One homography cannot follow a lens that distorts one of the pictures alone, a stitched pan, what stands before the
+set while the camera moved aside (parallax), or a chair that was pushed. The details there are found again all the
+same, and they agree on where they are instead. Leaves and water are found again, too, but agree on nothing."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .alignment_features import Points
+from .motion_fit import Matrix
+from .window import Window
+
+LOCAL_MISFIT = (
+    "In a part of the frame the clean plate lies beside the plate, though it fits elsewhere: a lens distorts one "
+    "of them otherwise (undistort both alike), the camera stood elsewhere, or something moved. Look at the matte "
+    "there."
+)
+"""The warning of such a frame. It holds no numbers, so that frames of a shot share it."""
+_PARTS = 4
+"""Across and down."""
+_FEWEST = 12
+# Pixels, and a part of the longer side. In 10 real and rendered frames of a hand-held camera no part is off by more
+# than a quarter of a pixel.
+_LEAST_PX, _LEAST_OF_SIDE = 1.5, 1e-3
+# Of a part's details that lie beside, so many must lie within half of their common offset of it.
+_MOSTLY = 0.6
+
+
+def lies_beside(transform: Matrix, source: Points, target: Points, window: Window) -> bool:
+    """Whether the details of a part of the plate's ``window`` lie together beside where ``transform`` puts them.
+    ``source``, ``target``: their places in the clean plate and in the plate, in pixels of the EXR plane, n x 2."""
+    offsets = target - cv2.perspectiveTransform(source[None].astype(np.float64), transform)[0]
+    least = max(_LEAST_PX, _LEAST_OF_SIDE * max(window.width, window.height))
+    size = np.array([window.width, window.height])
+    cells = np.clip((target - [window.x, window.y]) * _PARTS // size, 0, _PARTS - 1)
+    number = cells[:, 0] * _PARTS + cells[:, 1]
+    return any(_lie_together(offsets[number == part], least) for part in np.unique(number))
+
+
+def _lie_together(offsets: npt.NDArray[np.float64], least: float) -> bool:
+    beside = offsets[np.linalg.norm(offsets, axis=1) > least]
+    if len(beside) < _FEWEST:
+        return False
+    common = np.median(beside, axis=0)
+    alike = np.linalg.norm(beside - common, axis=1) < 0.5 * np.linalg.norm(common)
+    return float(alike.mean()) >= _MOSTLY

@@ -1,0 +1,89 @@
+"""A clean plate that fits most of a frame and not the rest: what one transform cannot follow is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from matte_server.core.align import align
+from matte_server.core.image import Float32
+from matte_server.core.local_misfit import LOCAL_MISFIT, lies_beside
+from matte_server.core.window import Window
+from tests.matte_server.pictures import homography_within, image, moved, room
+
+SIZE = (540, 960)
+WINDOW = Window(-20, 30, 960, 540)
+
+
+def remapped(pixels: Float32, x: Float32, y: Float32) -> Float32:
+    return np.asarray(cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.float32)
+
+
+def places() -> tuple[Float32, Float32]:
+    y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]].astype(np.float32)
+    return x, y
+
+
+def barrel(pixels: Float32) -> Float32:
+    """A wide lens: 8 % of the distance from the middle are missing in the corners."""
+    x, y = places()
+    away = np.stack([x - 479.5, y - 269.5])
+    grown = 1 + 0.08 * (away**2).sum(0) / 550**2
+    return remapped(pixels, 479.5 + away[0] * grown, 269.5 + away[1] * grown)
+
+
+def cylinder(pixels: Float32) -> Float32:
+    """A stitched pan of 70 degrees shows the same as this straight picture."""
+    x, y = places()
+    angle = (x - 479.5) / 960 * np.float32(np.radians(70))
+    focal = np.float32(479.5 / np.tan(np.radians(35)))
+    across = focal * np.tan(angle)
+    down = np.asarray((y - 269.5) / np.cos(angle), np.float32)
+    return remapped(pixels, np.asarray(479.5 + across, np.float32), 269.5 + down)
+
+
+def pushed(pixels: Float32) -> Float32:
+    """Somebody moved a cupboard by 5 pixels."""
+    changed = pixels.copy()
+    changed[80:400, 600:800] = pixels[80:400, 605:805]
+    return changed
+
+
+@pytest.mark.parametrize("changed", [barrel, cylinder, pushed])
+def test_what_one_transform_cannot_follow_is_said(changed: Callable[[Float32], Float32]) -> None:
+    clean = room(*SIZE)
+    assert align(image(changed(clean)), image(clean), "auto").warnings == (LOCAL_MISFIT,)
+
+
+def test_a_camera_that_moves_is_followed() -> None:
+    clean = room(*SIZE)
+    corners = {"tl": (19.0, -11.0), "tr": (-15.0, 12.0), "br": (20.0, 9.0), "bl": (-6.0, -20.0)}
+    assert align(image(moved(clean, homography_within(corners, *SIZE))), image(clean), "auto").warnings == ()
+
+
+def tracked(seed: int = 1) -> tuple[Float32, Float32]:
+    """500 places of the window, found again to a tenth of a pixel."""
+    rng = np.random.default_rng(seed)
+    source = rng.uniform((-20, 30), (940, 570), (500, 2)).astype(np.float32)
+    return source, source + rng.normal(0, 0.1, source.shape).astype(np.float32)
+
+
+def test_leaves_that_move_each_otherwise_say_nothing() -> None:
+    source, target = tracked()
+    high = target[:, 1] < 300
+    target[high] += np.random.default_rng(2).normal(0, 4, target[high].shape).astype(np.float32)
+    assert not lies_beside(np.eye(3), source, target, WINDOW)
+
+
+@pytest.mark.parametrize(("away", "said"), [(1.2, False), (2.0, True)])
+def test_an_offset_counts_from_a_pixel_and_a_half_on(away: float, said: bool) -> None:
+    """Of the window's top left part, 240 x 135, half of the details belong to a post before the set."""
+    source, target = tracked()
+    corner = (target[:, 0] < 220) & (target[:, 1] < 165)
+    near = corner & (np.arange(500) % 5 != 0)
+    target[near, 0] += away
+    assert near.sum() >= 12
+    assert lies_beside(np.eye(3), source, target, WINDOW) is said
