@@ -53,7 +53,8 @@ def _is_told_not_to_read(node: Node) -> bool:
 
 def _typed_in_views(knob: nuke.File_Knob) -> dict[str, str]:
     """A file's name as typed: one of no view's, or where it was split for views that of each."""
-    found = {view: as_typed_in(knob, view) for view in views()}
+    every = views()
+    found = {view: as_typed_in(knob, view) for view in every} if len(every) > 1 else {}
     return found if len(set(found.values())) > 1 else {"": as_typed(knob)}
 
 
