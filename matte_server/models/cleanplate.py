@@ -1,6 +1,7 @@
 """Runs Cleanplate's own network over frames of any size.
 
-Where the subject is small, all of what follows happens in a part of the frame (:mod:`cleanplate_part`).
+It sees a dark frame brighter (:mod:`cleanplate_light`). Where the subject is small, all of what follows happens in
+a part of the frame (:mod:`cleanplate_part`).
 
 The coarse stage looks at the whole frame twice: at the coarse size, and at twice that. The first octave refines
 what the first look found; its mean with the second look (:mod:`cleanplate_looks`) is where the other octaves begin.
@@ -36,6 +37,7 @@ from .cleanplate_blocks import (
     upsampled_into,
 )
 from .cleanplate_evidence import frame_evidence, padded, pyramid
+from .cleanplate_light import brightened, brightening, darkened
 from .cleanplate_looks import SECOND_LOOK, THIRD_LOOK, AlphaLevel, of_both_looks
 from .cleanplate_part import closer_part, in_frame, mixed
 from .cleanplate_windows import BLOCKS, beneath, cut_input, cut_windows, put_windows, windows_around
@@ -148,22 +150,25 @@ class CleanplateModel:
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
         """Alpha at full resolution. The foreground is the network's colour, an estimate for the foreground solve;
         the expected error is the network's."""
-        octaves = octaves_for(*frame.size)
-        dtype = settings.autocast
+        gain, dtype = brightening(frame.clean_plate, frame.coverage), settings.autocast
         with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
-            pictures, first = self._first_look(frame, octaves, check)
-            part = closer_part(first, octaves, frame.size)
-            if part is None:
-                return self._from_first_look(pictures, first, settings, check)
-            del pictures
-            seen = frame.part(part.rows, part.columns)
+            return darkened(self._found(brightened(frame, gain), settings, check), gain)
 
-            def found(part_octaves: int) -> Prediction:
-                ours = self._from_first_look(*self._first_look(seen, part_octaves, check), settings, check)
-                return in_frame(part, ours, first, octaves, frame.size)
+    def _found(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
+        octaves = octaves_for(*frame.size)
+        pictures, first = self._first_look(frame, octaves, check)
+        part = closer_part(first, octaves, frame.size)
+        if part is None:
+            return self._from_first_look(pictures, first, settings, check)
+        del pictures
+        seen = frame.part(part.rows, part.columns)
 
-            close = found(part.octaves)
-            return close if part.share == 1.0 else mixed(found(part.octaves + 1), close, part.share)
+        def found(part_octaves: int) -> Prediction:
+            ours = self._from_first_look(*self._first_look(seen, part_octaves, check), settings, check)
+            return in_frame(part, ours, first, octaves, frame.size)
+
+        close = found(part.octaves)
+        return close if part.share == 1.0 else mixed(found(part.octaves + 1), close, part.share)
 
     def _first_look(self, frame: FrameTensors, octaves: int, check: CancelCheck) -> tuple[_Pyramids, Coarse]:
         """The frame at every resolution, the coarse size ``octaves`` halvings below it, and the first look."""
