@@ -39,7 +39,7 @@ def test_the_frame_without_a_server_is_solved(
 
 def test_the_model_of_ones_own_is_one() -> None:
     made: dict[str, type] = {}
-    exec(listing("matte_server/README.md", "```python", "```"), made)
+    exec(listing("matte_server/docs/OWN_MODEL.md", "```python", "```"), made)
     model = made["ThresholdPlugin"]().load("", torch.device("cpu"))
     plate = torch.full((1, 3, 4, 6), 0.2)
     plate[..., :2] = 0.4

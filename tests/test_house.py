@@ -79,9 +79,14 @@ def test_functions_are_small() -> None:
     assert ordered[int(0.95 * len(ordered))] < LONG_FUNCTION
 
 
-MAP = REPOSITORY / "matte_server" / "README.md"
+MAP = (REPOSITORY / "matte_server" / "README.md", REPOSITORY / "matte_server" / "docs" / "INSIDE.md")
+"""The map and the page behind it."""
 _NOT_OURS = {"pyproject.toml", "OUT.platesolve.json"}
 """Files of a reader's own that the map names."""
+
+
+def map_text() -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in MAP)
 
 
 def files_named(text: str) -> set[str]:
@@ -130,7 +135,7 @@ def threads_started(path: Path) -> set[str]:
 
 
 def test_every_file_on_the_map_exists() -> None:
-    text = MAP.read_text(encoding="utf-8")
+    text = map_text()
     named = files_named(text) | modules_in_pictures(text)
     assert len(named) > 60, "the reader itself: it sees names"
     there = {
@@ -142,7 +147,7 @@ def test_every_file_on_the_map_exists() -> None:
 
 
 def test_every_function_on_the_map_exists() -> None:
-    named = functions_named(MAP.read_text(encoding="utf-8"))
+    named = functions_named(map_text())
     assert len(named) > 25, "the reader itself: it sees functions"
     assert named - functions_of({name.partition(".")[0] for name in named}) == set()
 
@@ -152,7 +157,7 @@ def test_every_named_thread_is_on_the_map() -> None:
     assert {"cleanplate-job", "reader", "worker-", "worker-commands"} <= started, (
         "the reader itself: it sees threads"
     )
-    text = MAP.read_text(encoding="utf-8")
+    text = map_text()
     assert {name for name in started if f'"{name}' not in text and f"({name}" not in text} == set()
 
 
