@@ -44,6 +44,13 @@ def acting_curves(block: Any) -> Iterator[Any]:
     return (curve for curve in _curves(getattr(block, "animation_data", None)) if _acts(curve))
 
 
+def driver_targets(block: Any) -> list[Any]:
+    """What the drivers of a data-block read."""
+    data = block.animation_data
+    variables = (variable for curve in (data.drivers if data else ()) for variable in curve.driver.variables)
+    return [target for variable in variables for target in variable.targets]
+
+
 def _acts(curve: Any) -> bool:
     group = getattr(curve, "group", None)
     return not curve.mute and not (group is not None and group.mute)

@@ -9,9 +9,10 @@ from typing import Any
 import bpy
 
 from . import jobs, loaded_pictures, runtime
+from .animation import driver_targets
 from .exr_header import has_all_pixels
 from .other_add_ons import only_picture_handlers
-from .places import Feed, upstream_nodes
+from .places import Feed, group_nodes, upstream_nodes
 from .plan import NodeError
 from .upstream import input_feed
 from .versions import (
@@ -25,6 +26,7 @@ from .versions import (
 )
 
 _MAIN = "main_"
+_RANGE = ("frame_end", "frame_start", "frame_step")
 _PIXEL_BYTES = 12
 """Three channels of float."""
 
@@ -80,8 +82,11 @@ class _CopiedScene:
 
     def __init__(self, scene: Any) -> None:
         self.scene = copied_scene(scene)
+        self._original = scene
         self._trees: dict[tuple[str, ...], Any] = {(): tree_of(self.scene)}
         """Each copied tree, by the names of the group nodes that lead to it."""
+        self._driven: list[Any] = []
+        """Copies of other groups, in which drivers read the scene."""
         self._needed: dict[tuple[str, ...], set[str]] = {}
 
     def leave_only(self, feeds: Sequence[Feed], names: tuple[str, ...], folder: str) -> None:
@@ -92,10 +97,31 @@ class _CopiedScene:
                 if node.name not in self._needed[way] or node.bl_idname in OUTPUT_NODES:
                     tree.nodes.remove(node)
         top = self._trees[()]
+        self._turn_drivers(top)
         lifted = [self._lift(source, way, name) for (source, way), name in zip(sources, names, strict=True)]
         for socket, target in zip(lifted, add_file_output(top, folder, names), strict=True):
             top.links.new(socket, target)
         need_output(top, lifted[0])
+
+    def _turn_drivers(self, tree: Any) -> None:
+        """Has drivers in a copied tree read the copied scene: it alone stands at the frame that is rendered. The
+        range of frames is the original's."""
+        for target in driver_targets(tree):
+            if target.id in (self._original, self.scene):
+                target.id = self._original if target.data_path.startswith(_RANGE) else self.scene
+        for node in group_nodes(tree):
+            if node.node_tree not in self._trees.values():
+                if not self._is_driven(node.node_tree):
+                    continue
+                node.node_tree = node.node_tree.copy()
+                self._driven.append(node.node_tree)
+            self._turn_drivers(node.node_tree)
+
+    def _is_driven(self, tree: Any) -> bool:
+        """Whether drivers in a group, or in those that it nests, read the scene."""
+        if any(target.id == self._original for target in driver_targets(tree)):
+            return True
+        return any(self._is_driven(node.node_tree) for node in group_nodes(tree))
 
     def _source(self, feed: Feed) -> tuple[Any, tuple[str, ...]]:
         """The feed's socket in the copy, and the names that lead to its tree; notes the nodes that it needs."""
@@ -128,9 +154,8 @@ class _CopiedScene:
     def delete(self) -> None:
         """Deletes the scene and its trees."""
         delete_scene(self.scene)
-        for way, tree in self._trees.items():
-            if way:
-                bpy.data.node_groups.remove(tree)
+        for tree in (*(tree for way, tree in self._trees.items() if way), *self._driven):
+            bpy.data.node_groups.remove(tree)
 
 
 def _of(sockets: Any, identifier: str) -> Any:

@@ -49,9 +49,10 @@ def add_blocks(facts: Findings, scene: Any) -> list[object]:
 
 def _digests(facts: Findings, scene: Any) -> list[object]:
     digests: list[object] = []
+    reported = _reported()
     # The list grows while it is read.
     for block in facts.blocks:
-        found = _block(block)
+        found = _block(block, runtime.rendering or block.session_uid in reported)
         facts.add(found.facts)
         digests.append([found.digest, [facts.number_of(each) for each in found.facts.blocks]])
         if facts.reads_scene:
@@ -73,9 +74,19 @@ def _shows_names(block: Any) -> bool:
     )
 
 
-def _block(block: Any) -> _Block:
-    keeps = not isinstance(block, _QUICK) and not block.is_embedded_data
-    keeps = keeps and (runtime.rendering or not bpy.app.background)
+def _reported() -> set[int]:
+    """The data-blocks whose edits Blender reports, by their numbers in the session: those that windows evaluate,
+    and not what is disabled in viewports or in other scenes."""
+    if not runtime.in_window:
+        return set()
+    manager: Any = bpy.context.window_manager
+    graphs = [window.view_layer.depsgraph for window in manager.windows]
+    return {block.original.session_uid for graph in graphs if graph is not None for block in graph.ids}
+
+
+def _block(block: Any, is_watched: bool) -> _Block:
+    """``is_watched``: nothing is edited in it unnoticed."""
+    keeps = is_watched and not isinstance(block, _QUICK) and not block.is_embedded_data
     if keeps and block.session_uid in _known:
         return _known[block.session_uid]
     facts = Findings()

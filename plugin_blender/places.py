@@ -68,10 +68,11 @@ def _trees(top: Any) -> Iterator[Any]:
         if tree.session_uid not in seen:
             seen.add(tree.session_uid)
             yield tree
-            waiting += [node.node_tree for node in _groups(tree)]
+            waiting += [node.node_tree for node in group_nodes(tree)]
 
 
-def _groups(tree: Any) -> list[Any]:
+def group_nodes(tree: Any) -> list[Any]:
+    """The group nodes in one tree that are not ours."""
     return [node for node in tree.nodes if node.bl_idname == _GROUP and node.node_tree and not is_matte(node)]
 
 
@@ -84,7 +85,7 @@ def ways_to(scene: Any, tree: Any) -> tuple[Way, ...]:
 def _ways(top: Any, tree: Any) -> Iterator[Way]:
     if top == tree:
         yield ()
-    for node in _groups(top):
+    for node in group_nodes(top):
         for rest in _ways(node.node_tree, tree):
             yield (node, *rest)
 

@@ -180,7 +180,10 @@ def take_along(node: Any, plan: SolvePlan, state: runtime.NodeState) -> bool:
             state.left_behind = copies.left_behind(node.matte.former, plan)
             return False
         taken = copies.copy_along(node.matte.former, plan)
-    state.counts = plan.counts()
+    if taken:
+        for folder in (plan.folder, str(plan.results)):
+            file_states.list_again(folder)
+        state.counts = plan.counts()
     return bool(taken)
 
 

@@ -18,13 +18,23 @@ from typing import Any
 import bpy
 
 from .animation import AnimatedPaths
-from .rna_skipped import has_defaults_of_cycles, hidden_content, is_content, is_of_interface, is_skipped
+from .rna_skipped import (
+    follows,
+    has_defaults_of_cycles,
+    has_no_effect,
+    hidden_content,
+    is_content,
+    is_of_interface,
+    is_skipped,
+)
 from .sources import FileSource
 
 _DRIVE = re.compile(r"^([A-Za-z]):[/\\]")
 """How a path of Windows begins: on other systems Blender reads ``/p/a.exr`` for ``P:\\a.exr``."""
 _NETWORK = "\\\\"
 """How a network folder of Windows begins."""
+_STEP = re.compile(r"""\.?([A-Za-z_]\w*)((?:\[(?:"(?:[^"\\]|\\.)*"|[^]"])*\])*)""")
+"""A step of a path that drivers read: a name, and which one of its items."""
 _DEEPEST = 80
 _MANY = 32
 """From this many items on, a collection of plain values is read at once."""
@@ -141,11 +151,25 @@ class RnaWalk:
             return self._cannot_compare("the simulation of")
         if isinstance(value, bpy.types.ID) and value != self._owner and not isinstance(value, _NEVER_RENDERED):
             return ["block", self.facts.number_of(value)]
-        if isinstance(value, bpy.types.DriverTarget) and value.data_path.startswith("frame_"):
-            self.facts.reads_frames = True
+        if isinstance(value, bpy.types.DriverVariable):
+            return [self.struct(value, depth=depth + 1), self._read_by(value)]
         if isinstance(value, bpy.types.Driver) and value.type == "SCRIPTED" and not value.is_simple_expression:
             self._cannot_compare("the Python driver of")
         return None if isinstance(value, bpy.types.ID) else self.struct(value, depth=depth + 1)
+
+    def _read_by(self, variable: Any) -> object:
+        """What a driver's variable reads beside the settings that count."""
+        targets = variable.targets
+        self.facts.reads_frames |= any(target.data_path.startswith("frame_") for target in targets)
+        if variable.type == "CONTEXT_PROP":
+            # of the scene that is rendered, which is not known here
+            self.facts.reads_scene = True
+            context: Any = bpy.context
+            is_scene = targets[0].context_property == "ACTIVE_SCENE"
+            owner = context.scene if is_scene else context.scene.view_layers[0]
+            aside = _read_aside(owner, targets[0].data_path)
+            return aside if aside is None else self._cannot_compare("what a driver reads of the scene for")
+        return [_read_aside(target.id, target.data_path) for target in targets if target.id]
 
     def _collection(self, struct: Any, item: Any, depth: int) -> object:
         items = getattr(struct, item.identifier)
@@ -155,7 +179,7 @@ class RnaWalk:
             return [len(items), *_columns(items, item.fixed_type)]
         if len(items) > _MOST:
             return self._cannot_compare(f"the {item.name.lower()} of")
-        return [self.pointer(each, depth) for each in items] or None
+        return [self.pointer(each, depth) for each in items if not has_no_effect(each)] or None
 
     def path(self, path: str, kind: str) -> object:
         """A path that a setting names, and the file there. ``kind``: FILE_PATH or DIR_PATH."""
@@ -189,6 +213,29 @@ class RnaWalk:
     def _cannot_compare(self, what: str) -> object:
         self.facts.unknown.append(f"{what} {self._owner.name}")
         return "unknown"
+
+
+def _read_aside(owner: Any, path: str) -> object:
+    """The value of a path that leads through a setting that does not count by itself, such as the end of a scene's
+    range or the exposure of its view; None for other paths, and where it is animated."""
+    struct, at = owner, 0
+    while step := _STEP.match(path, at):
+        item = struct.bl_rna.properties.get(step[1])
+        if item is None:
+            return None
+        if is_skipped(struct, item) and not follows(item):
+            return None if AnimatedPaths(owner).has_custom(owner, path) else plain(_value_at(owner, path))
+        struct, at = _value_at(struct, step[0].lstrip(".")), step.end()
+        if not isinstance(struct, bpy.types.bpy_struct):
+            return None
+    return None
+
+
+def _value_at(owner: Any, path: str) -> Any:
+    try:
+        return owner.path_resolve(path)
+    except ValueError:
+        return None
 
 
 def _plays_sequence(struct: Any, value: Any) -> bool:

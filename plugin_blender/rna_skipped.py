@@ -6,6 +6,7 @@ list is short; one that is missing only makes a result stale too early.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import bpy
@@ -34,9 +35,7 @@ _ANYWHERE = frozenset(
         "users",
         # the interface
         "active",
-        "active_index",
-        "active_material",
-        "active_material_index",
+        "annotation",
         "color_tag",
         "hide_select",
         "is_expanded",
@@ -50,11 +49,15 @@ _ANYWHERE = frozenset(
         "select_tail",
         "show_expanded",
         "ui_expand_flag",
-        # follows from other settings, or from the current frame
+    }
+)
+_FOLLOWS = frozenset(
+    {
         "bound_box",
         "depsgraph",
-        "dimensions",
         "frame_current",
+        "frame_float",
+        "frame_subframe",
         "internal_links",
         "matrix",
         "matrix_basis",
@@ -65,9 +68,17 @@ _ANYWHERE = frozenset(
         "pixels",
     }
 )
+"""What follows from other settings, or from the current frame."""
+_PREFIXES = ("bl_", "preview_", "stamp_", "use_preview_", "use_stamp")
+_ACTIVE_IN_RENDERS = frozenset({"active_clip", "active_render", "active_render_index"})
+"""What is called active for renders too. Otherwise it is the one of several that an editor shows."""
 _OF = {
     "Scene": frozenset(
         {
+            # what playback does
+            "audio_volume",
+            "sync_mode",
+            "use_audio_scrub",
             # The compositor comes behind the 3D scene, and holds our own nodes.
             "compositing_node_group",
             "node_tree",
@@ -77,15 +88,16 @@ _OF = {
             "display_settings",
             # The range does not change a frame, and a farm narrows it.
             "frame_end",
-            "frame_float",
             "frame_preview_end",
             "frame_preview_start",
             "frame_start",
             "frame_step",
-            "frame_subframe",
+            # notes of annotations, in 4.5
+            "grease_pencil",
             "keying_sets",
             "keying_sets_all",
             "lock_frame_selection_to_range",
+            "safe_areas",
             "sequence_editor",
             "sequencer_colorspace_settings",
             "tool_settings",
@@ -97,6 +109,7 @@ _OF = {
     "RenderSettings": frozenset(
         {
             "bake",
+            "compositor_denoise_preview_quality",
             "display_mode",
             # Pictures of 8 bits alone are dithered.
             "dither_intensity",
@@ -104,6 +117,11 @@ _OF = {
             "filepath",
             "image_settings",
             "preview_pixel_size",
+            # of viewports; those of renders have names of their own
+            "simplify_child_particles",
+            "simplify_gpencil_view_fill",
+            "simplify_subdivision",
+            "simplify_volumes",
             "threads",
             "threads_mode",
             # What is sent is the compositor's, whatever a render shows.
@@ -116,22 +134,36 @@ _OF = {
             "use_sequencer",
         }
     ),
-    "ViewLayer": frozenset({"active_layer_collection", "objects"}),
-    "CyclesRenderSettings": frozenset(
-        {
-            "preview_samples",
-            "preview_denoising_input_passes",
-            "use_preview_adaptive_sampling",
-            "use_preview_denoising",
-        }
-    ),
+    "ViewLayer": frozenset({"objects"}),
+    # of viewports
+    "CyclesRenderSettings": frozenset({"texture_limit", "texture_resolution", "volume_preview_step_rate"}),
+    "SceneDisplay": frozenset({"viewport_aa"}),
+    "SceneEEVEE": frozenset({"taa_samples", "use_shadow_jitter_viewport", "use_taa_reprojection"}),
     "LayerCollection": frozenset({"hide_viewport"}),
-    "Object": frozenset({"hide_viewport", "mode"}),
-    "Bone": frozenset({"children"}),
+    "Collection": frozenset({"hide_viewport"}),
+    "Object": frozenset({"dimensions", "empty_display_size", "empty_display_type", "hide_viewport", "mode"}),
+    "Camera": frozenset({"background_images", "display_size", "lens_unit", "passepartout_alpha"}),
+    "Armature": frozenset({"display_type"}),
+    "Bone": frozenset({"children", "display_type", "hide"}),
+    "BoneCollection": frozenset({"is_solo", "is_visible"}),
+    "PoseBone": frozenset({"hide"}),
+    "Modifier": frozenset({"is_active"}),
+    "MultiresModifier": frozenset({"levels", "sculpt_levels"}),
+    "SubsurfModifier": frozenset({"levels"}),
+    "Volume": frozenset({"display"}),
     "Action": frozenset({"groups"}),
     "FCurve": frozenset({"color", "color_mode", "group", "hide"}),
     "Image": frozenset(
-        {"display_aspect", "filepath", "filepath_raw", "packed_file", "packed_files", "tiles", "is_dirty"}
+        {
+            "display_aspect",
+            "filepath",
+            "filepath_raw",
+            "is_dirty",
+            "packed_file",
+            "packed_files",
+            "tiles",
+            "use_view_as_render",
+        }
     ),
     "Mesh": frozenset(
         {
@@ -148,13 +180,47 @@ _OF = {
             "uv_layer_stencil_index",
         }
     ),
-    # Notes that are drawn on it, and how its editor shows it.
-    "MovieClip": frozenset({"annotation", "display_aspect", "filepath", "grease_pencil"}),
+    # Notes that are drawn on it in 4.5, and how its editor shows it.
+    "MovieClip": frozenset({"display_aspect", "filepath", "grease_pencil"}),
     # What the next track begins with, and lists of the editor. What was solved is in the tracks.
-    "MovieTracking": frozenset({"active_object_index", "dopesheet", "settings"}),
+    "MovieTracking": frozenset({"dopesheet", "settings"}),
+    "MovieTrackingTrack": frozenset(
+        {
+            "color",
+            "grease_pencil",
+            "select_anchor",
+            "select_pattern",
+            "select_search",
+            "use_alpha_preview",
+            "use_custom_color",
+            "use_grayscale_preview",
+        }
+    ),
+    "NodeTree": frozenset({"grease_pencil"}),
     # Blender warns of its default.
     "View3DShading": frozenset({"wireframe_color_type"}),
+    "Node": frozenset(
+        {
+            "color",
+            "dimensions",
+            "height",
+            "hide",
+            "inputs",
+            "is_active_output",
+            "label",
+            "location",
+            "location_absolute",
+            "name",
+            "outputs",
+            "parent",
+            "use_custom_color",
+            "warning_propagation",
+            "width",
+            "width_hidden",
+        }
+    ),
 }
+"""By types and those that they come from."""
 _CONTENT = {
     "ActionChannelbag": frozenset({"slot_handle"}),
     "ActionSlot": frozenset({"handle"}),
@@ -162,53 +228,74 @@ _CONTENT = {
     "GreasePencilFrame": frozenset({"frame_number"}),
     "GreasePencilLayer": frozenset({"matrix_parent_inverse"}),
     "HookModifier": frozenset({"vertex_indices"}),
+    "Material": frozenset({"show_transparent_back"}),
+    "MaterialGPencilStyle": frozenset({"show_fill", "show_stroke"}),
     "MovieReconstructedCamera": frozenset({"frame", "matrix"}),
     "MovieTrackingTrack": frozenset({"bundle", "has_bundle"}),
+    "Object": frozenset({"show_only_shape_key"}),
     "PackedFile": frozenset({"data"}),
     "ShapeKey": frozenset({"frame"}),
     "VertexGroupElement": frozenset({"group"}),
+    # Workbench renders with those of the scene.
+    "View3DShading": frozenset(
+        {
+            "show_backface_culling",
+            "show_cavity",
+            "show_object_outline",
+            "show_shadows",
+            "show_specular_highlight",
+            "show_xray",
+            "show_xray_wireframe",
+        }
+    ),
 }
-"""Read-only properties that do not follow from others: an operator or a mode of editing sets them."""
-_NODE = frozenset(
-    {
-        "color",
-        "height",
-        "hide",
-        "inputs",
-        "is_active_output",
-        "label",
-        "location",
-        "location_absolute",
-        "name",
-        "outputs",
-        "parent",
-        "use_custom_color",
-        "warning_propagation",
-        "width",
-        "width_hidden",
-    }
-)
+"""Properties that count although they are read-only, because an operator or a mode of editing sets them, or
+although they are called as those of the interface."""
 
 
 def is_skipped(struct: Any, item: Any) -> bool:
-    """Whether a property of a struct does not change what is rendered."""
+    """Whether a property of a struct does not change what is rendered, or follows from others."""
     name = item.identifier
     if is_content(struct, name):
         return False
-    if name in _ANYWHERE or name.startswith(("bl_", "use_stamp", "stamp_")):
+    if follows(item) or name in _ANYWHERE or name.startswith(_PREFIXES):
         return True
     if name.startswith(("open_", "show_")) and "render" not in name:
         return True
-    if name in _OF.get(struct.bl_rna.identifier, ()) or _is_of_an_add_on(struct, item):
+    if name.startswith("active_") and name not in _ACTIVE_IN_RENDERS:
+        return True
+    if _is_named(_OF, struct, name) or _is_of_an_add_on(struct, item):
         return True
     if isinstance(struct, bpy.types.Node):
-        return name in _NODE or _has_no_choice(struct, name)
+        return _has_no_choice(struct, name)
     return name == "name" and isinstance(struct, bpy.types.ID)
 
 
 def is_content(struct: Any, name: str) -> bool:
-    """Whether a property counts although it is read-only."""
-    return name in _CONTENT.get(struct.bl_rna.identifier, ())
+    """Whether a property counts although it is read-only, or is called as those of the interface."""
+    if name == "active_shape_key_index":
+        return bool(struct.show_only_shape_key)
+    return _is_named(_CONTENT, struct, name)
+
+
+def follows(item: Any) -> bool:
+    """Whether a property follows from other settings, or from the current frame."""
+    return item.identifier in _FOLLOWS
+
+
+def has_no_effect(item: Any) -> bool:
+    """Whether an item of a collection does not change what is rendered: markers of the timeline switch cameras, or
+    are for people."""
+    return isinstance(item, bpy.types.TimelineMarker) and item.camera is None
+
+
+def _is_named(table: Mapping[str, frozenset[str]], struct: Any, name: str) -> bool:
+    kind = struct.bl_rna
+    while kind is not None:
+        if name in table.get(kind.identifier, ()):
+            return True
+        kind = kind.base
+    return False
 
 
 def is_of_interface(struct: Any) -> bool:
@@ -245,12 +332,14 @@ def has_defaults_of_cycles(struct: Any, item: Any) -> bool:
 
 
 def _is_changed(settings: Any, item: Any) -> bool:
-    """Whether a setting is another than its default. A choice counts once it was set: Blender warns where
-    it is asked for some defaults of Cycles."""
+    """Whether a setting is another than its default. A choice whose items are made while Blender runs counts once
+    it was set: Blender warns where it is asked for the default."""
     name = item.identifier
     if name == "rna_type" or not settings.is_property_set(name):
         return False
     value = getattr(settings, name)
+    if item.type == "ENUM" and item.enum_items_static:
+        return bool(value != item.default)
     if item.type not in ("BOOLEAN", "INT", "FLOAT"):
         return value is not None
     return bool(tuple(value) != tuple(item.default_array) if item.is_array else value != item.default)

@@ -19,6 +19,7 @@ import edge_edits
 import mask_edits
 import more_edits
 import numpy as np
+import quiet_edits
 import stage
 from sent import Sent
 
@@ -35,6 +36,7 @@ def case(folder: str) -> dict[str, Any]:
     more = partial(noted, scene, node)
     more_edits.flat(place, tree, plate, partial(feed, node), more)
     edge_edits.flat(place, scene, tree, plate, partial(feed, node), more)
+    quiet_edits.flat(scene, tree, plate, partial(feed, node), more)
     feed(node, plate.outputs[0])
     nodes(place, scene, tree, node)
     animation(scene, tree, node)
@@ -42,6 +44,7 @@ def case(folder: str) -> dict[str, Any]:
     materials(scene, tree, node)
     more_edits.solid(place, scene, more)
     edge_edits.solid(place, scene, more)
+    quiet_edits.solid(scene, more)
     no_pictures(scene, tree, node)
     return {"found": FOUND}
 

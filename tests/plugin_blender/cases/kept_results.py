@@ -100,12 +100,13 @@ def named_as_former(place: Path) -> None:
 
 def saved_elsewhere(place: Path) -> None:
     """Save As into another folder takes the results along, and what is cleared there stays here."""
-    from plugin_blender import copies, planning
+    from plugin_blender import copies, planning, runtime
 
     for folder in ("elsewhere", "away"):
         (place / folder).mkdir()
     bpy.ops.wm.save_as_mainfile(filepath=str(place / "elsewhere" / "shot.blend"))
     scene, node = node_now()
+    assert runtime.states[node.matte.node_id].counts.fresh == (1, 2, 3, 4), "counted before they were there"
     plan = planning.refresh(scene, node)
     assert plan.counts().fresh == (1, 2, 3, 4) and str(plan.folder).startswith(str(place / "elsewhere"))
     replaced_since(place / "plate.0002.exr", scene, node)

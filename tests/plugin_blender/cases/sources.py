@@ -21,6 +21,8 @@ def case(folder: str) -> dict[str, Any]:
     facts["numbering"] = numbering(place, scene, tree, node)
     facts["scene"] = render_layers(place, scene, tree, node)
     handlers_of_others(tree, node)
+    for is_grouped in (False, True):
+        driven_by_the_scene(place, scene, tree, node, is_grouped)
     facts["multilayer"] = multilayer(place, scene, tree, node)
     facts["hd"] = high_definition(place, scene, tree, node)
     return facts
@@ -150,6 +152,57 @@ def handlers_of_others(tree: Any, node: Any) -> None:
     assert heard == ["render_pre", "render_post", "frame_change_pre", "frame_change_post"] * 2, heard
     node.matte.frames = ""
     tree.links.new(plate.outputs[0], node.inputs["Plate"])
+
+
+def driven_by_the_scene(place: Path, scene: Any, tree: Any, node: Any, is_grouped: bool) -> None:
+    """Drivers in the compositor, or in a group, read the scene at the frame that is rendered, and its range."""
+    from plugin_blender import extraction
+
+    def sent(name: str) -> str:
+        (file,) = extraction.render_inputs(scene, node, ["Plate"], 4, place)
+        return str(Path(file).rename(place / f"{name}.exr"))
+
+    blocks = {*bpy.data.scenes, *bpy.data.node_groups}
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(stage.image_node(tree, place / "clean.exr").outputs[0], exposure.inputs[0])
+    tree.links.new(exposure.outputs[0], node.inputs["Plate"])
+    exposure.inputs[1].default_value = 3.0
+    fixed = sent("fixed")
+    if is_grouped:
+        exposure = grouped_exposure(tree, exposure, node)
+    for frame, value in ((1, 0.0), (4, 3.0)):
+        scene["stops"] = value
+        scene.keyframe_insert('["stops"]', frame=frame)
+    scene.frame_set(1)
+    driver = exposure.inputs[1].driver_add("default_value").driver
+    target = driver.variables.new().targets[0]
+    target.id_type, target.id = "SCENE", scene
+    driver.variables[0].name = "x"
+    scene.frame_end = 30
+    for path, expression in {'["stops"]': "x", "frame_current": "x - 1", "frame_end": "x / 10"}.items():
+        target.data_path, driver.expression = path, expression
+        assert same(sent("driven"), fixed), path
+        assert target.id == scene and scene.frame_current == 1
+    exposure.inputs[1].driver_remove("default_value")
+    scene.animation_data_clear()
+    if is_grouped:
+        bpy.data.node_groups.remove(exposure.id_data)
+    assert {*bpy.data.scenes, *bpy.data.node_groups} == blocks, "no copy is left"
+
+
+def grouped_exposure(tree: Any, exposure: Any, node: Any) -> Any:
+    """An Exposure in a group, in the place of one in the tree."""
+    group = bpy.data.node_groups.new("Exposed", "CompositorNodeTree")
+    for side in ("INPUT", "OUTPUT"):
+        group.interface.new_socket("Image", in_out=side, socket_type="NodeSocketColor")
+    inside = group.nodes.new("CompositorNodeExposure")
+    group.links.new(group.nodes.new("NodeGroupInput").outputs[0], inside.inputs[0])
+    group.links.new(inside.outputs[0], group.nodes.new("NodeGroupOutput").inputs[0])
+    outer = tree.nodes.new("CompositorNodeGroup")
+    outer.node_tree = group
+    tree.links.new(exposure.inputs[0].links[0].from_socket, outer.inputs[0])
+    tree.links.new(outer.outputs[0], node.inputs["Plate"])
+    return inside
 
 
 def multilayer(place: Path, scene: Any, tree: Any, node: Any) -> str:

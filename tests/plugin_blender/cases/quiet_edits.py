@@ -1,0 +1,170 @@
+"""Edits for ``edits.py`` of what editors show: most change no picture, and some do all the same."""
+
+# mypy: ignore-errors
+# Runs inside Blender, whose API has no types.
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+import stage
+from more_edits import Edit, added, setting
+
+
+def flat(scene: Any, tree: Any, plate: Any, feed: Callable[[Any], object], edit: Edit) -> None:
+    """Edits of the compositor alone. ``feed`` connects a socket to the node."""
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(plate.outputs[0], exposure.inputs[0])
+    feed(exposure.outputs[0])
+    edit("(none) View as Render", setting(plate.image, "use_view_as_render", True))
+    driven_aside(scene, exposure, edit)
+    driven_by_context(scene, exposure, edit)
+    feed(plate.outputs[0])
+    tree.nodes.remove(exposure)
+
+
+def driven_aside(scene: Any, exposure: Any, edit: Edit) -> None:
+    """Settings that change no picture, unless a driver reads them."""
+    driver = exposure.inputs[1].driver_add("default_value").driver
+    driver.type = "SUM"
+    target = driver.variables.new().targets[0]
+    target.id_type, target.id = "SCENE", scene
+    for path, change in {
+        "frame_end": setting(scene, "frame_end", 6),
+        "view_settings.exposure": setting(scene.view_settings, "exposure", 1.0),
+        "cursor.location[0]": setting(scene.cursor, "location", (3.0, 0.0, 0.0)),
+        "render.image_settings.quality": setting(scene.render.image_settings, "quality", 7),
+    }.items():
+        target.data_path = path
+        edit(f"{path} that drives", change)
+    target.data_path = "frame_current"
+    edit("(none) another frame, behind a driver that reads it", lambda: scene.frame_set(2))
+    scene.frame_set(1)
+    target.data_path = "no.such[0].path"
+    # Blender marks the driver when it finds nothing.
+    bpy.context.view_layer.update()
+    edit("(none) nothing, behind a driver that finds nothing", lambda: None)
+    exposure.inputs[1].driver_remove("default_value")
+    scene.frame_end = 4
+
+
+def driven_by_context(scene: Any, exposure: Any, edit: Edit) -> None:
+    """A driver may read whichever scene is rendered."""
+    scene["grade"] = 0.5
+    driver = exposure.inputs[1].driver_add("default_value").driver
+    driver.type = "SUM"
+    variable = driver.variables.new()
+    variable.type = "CONTEXT_PROP"
+    target = variable.targets[0]
+    target.data_path = '["grade"]'
+    edit("a property of the active scene that drives", lambda: scene.__setitem__("grade", 2.0))
+    target.context_property = "ACTIVE_VIEW_LAYER"
+    scene.view_layers[0]["grade"] = 0.5
+    edit(
+        "a property of the active view layer that drives",
+        lambda: scene.view_layers[0].__setitem__("grade", 2.0),
+    )
+    target.context_property, target.data_path = "ACTIVE_SCENE", "frame_end"
+    edit("(unknown) the end of the active scene that drives", lambda: None)
+    exposure.inputs[1].driver_remove("default_value")
+
+
+# -- the 3D scene
+
+
+def solid(scene: Any, edit: Edit) -> None:
+    """Edits of what Render Layers show."""
+    cube = bpy.data.objects["Box"]
+    of_timeline(scene, edit)
+    of_viewports(scene, cube, edit)
+    shape_keys(cube, edit)
+    called_as_interface(scene, cube, edit)
+    cycles(scene, edit)
+    unreported(scene, cube, edit)
+
+
+def of_timeline(scene: Any, edit: Edit) -> None:
+    edit("(none) a marker for people", lambda: scene.timeline_markers.new("note", frame=3))
+    edit("(none) how playback keeps up", setting(scene, "sync_mode", "FRAME_DROP"))
+    edit("(none) sound while scrubbing", setting(scene, "use_audio_scrub", True))
+
+
+def of_viewports(scene: Any, cube: Any, edit: Edit) -> None:
+    smooth, camera = cube.modifiers.new("Smooth", "SUBSURF"), scene.camera.data
+    edit("(none) subdivisions in viewports", setting(smooth, "levels", 3))
+    edit("subdivisions in renders", setting(smooth, "render_levels", 1))
+    cube.modifiers.new("Bevel", "BEVEL")
+    edit("(none) another modifier clicked", setting(smooth, "is_active", True))
+    cube.modifiers.clear()
+    edit("(none) samples of viewports", setting(scene.eevee, "taa_samples", 3))
+    edit("(none) samples of Cycles in viewports", setting(scene.cycles, "preview_adaptive_threshold", 0.5))
+    edit("(none) simplification in viewports", setting(scene.render, "simplify_subdivision", 1))
+    edit("(none) size of the camera in viewports", setting(camera, "display_size", 3.0))
+    edit("(none) what is around the camera's picture", setting(camera, "passepartout_alpha", 0.9))
+    edit("(none) a reference picture of the camera", camera.background_images.new)
+    edit("(none) a collection disabled in viewports", setting(bpy.data.collections[0], "hide_viewport", True))
+    bpy.data.collections[0].hide_viewport = False
+
+
+def shape_keys(cube: Any, edit: Edit) -> None:
+    _, second = (cube.shape_key_add(name=name) for name in ("Basis", "Other"))
+    second.value = 0.0
+    second.data[0].co = (3.0, 3.0, 3.0)
+    cube.active_shape_key_index = 0
+    edit("(none) a shape key clicked", setting(cube, "active_shape_key_index", 1))
+    edit("a shape key that is pinned", setting(cube, "show_only_shape_key", True))
+    edit("a shape key clicked, where it is pinned", setting(cube, "active_shape_key_index", 0))
+    cube.show_only_shape_key = False
+    cube.shape_key_clear()
+
+
+def called_as_interface(scene: Any, cube: Any, edit: Edit) -> None:
+    """Settings that renders follow, and that are called as those of editors."""
+    curve = bpy.data.curves.new("Flat", "CURVE")
+    added(scene, "Flat", curve)
+    edit("a curve that is flat", setting(curve, "dimensions", "3D"))
+    edit("backs of transparent surfaces", setting(cube.active_material, "show_transparent_back", False))
+    ink = bpy.data.materials.new("Ink")
+    bpy.data.materials.create_gpencil_data(ink)
+    cube.data.materials.append(ink)
+    pen = ink.grease_pencil
+    edit("strokes of Grease Pencil", setting(pen, "show_stroke", not pen.show_stroke))
+    shading = scene.display.shading
+    edit("cavities in Workbench", setting(shading, "show_cavity", not shading.show_cavity))
+
+
+def cycles(scene: Any, edit: Edit) -> None:
+    """A choice that is set to what it is by default."""
+    edit(
+        "(none) a choice of Cycles set to its default",
+        setting(scene.cycles, "pixel_filter_type", "BLACKMAN_HARRIS"),
+    )
+    edit("a choice of Cycles", setting(scene.cycles, "pixel_filter_type", "GAUSSIAN"))
+
+
+def unreported(scene: Any, cube: Any, edit: Edit) -> None:
+    """As in a window: no edits are reported of what is disabled in viewports, or of scenes that are not shown."""
+    from plugin_blender import fingerprint, runtime
+
+    light = next(each for each in scene.objects if each.type == "LIGHT")
+    runtime.in_window = True
+    edit("(none) nothing, in a window", lambda: None)
+    edit("a light in a window", setting(light.data, "energy", 55.0))
+    assert light.data.session_uid in fingerprint._known, "the test's own premise: it is not read again each time"
+    light.hide_viewport = cube.hide_viewport = True
+    bpy.context.view_layer.update()
+    edit("a light that is disabled in viewports", setting(light.data, "energy", 77.0))
+    edit("a place of what is disabled in viewports", setting(cube, "location", (3.0, 1.0, 1.0)))
+    light.hide_viewport = cube.hide_viewport = False
+    layers = scene.compositing_node_group if stage.FIVE else scene.node_tree
+    node = next(each for each in layers.nodes if each.bl_idname == "CompositorNodeRLayers")
+    other, lamp = bpy.data.scenes.new("Elsewhere"), bpy.data.lights.new("Lamp", "POINT")
+    other.collection.objects.link(bpy.data.objects.new("Lamp", lamp))
+    other.view_layers[0].update()
+    node.scene = other
+    edit("a light of a scene that is not shown", setting(lamp, "energy", 99.0))
+    node.scene = scene
+    bpy.data.scenes.remove(other)
+    runtime.in_window = False
