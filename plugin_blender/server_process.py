@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .matte_link.endpoint import Endpoint
-from .matte_link.ready_line import STOP_WITH_STDIN, ReadyLine, ServerNotStarted, ServerReady, parse_ready_line
+from .matte_link.ready_line import (
+    STOP_WITH_STDIN,
+    ReadyLine,
+    ServerNotStarted,
+    ServerReady,
+    exit_reason,
+    parse_ready_line,
+)
 from .plan import NodeError
 
 _PRIVATE = ("--private", "--bind", "tcp://127.0.0.1:*")
@@ -49,9 +56,9 @@ class _Server:
 
     @property
     def last_words(self) -> str:
-        """The last line of its log, which mostly says why it ended."""
+        """The last line of its log, which mostly says why it ended; else how it did."""
         log = self.output("log").splitlines()
-        return log[-1] if log else "It printed nothing."
+        return log[-1] if log else exit_reason(self.process.returncode)
 
 
 _server: _Server | None = None

@@ -24,13 +24,12 @@ import psutil
 from filelock import FileLock
 from matte_link.client import MatteClient
 from matte_link.files import disk_words, small_text, write_atomically
-from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady
+from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady, exit_reason
 
 from ..errors import MatteError
 from ..server.keys import write_private
 from ..server.local_server import PRIVATE, await_ready_line, endpoint_of, read_lines
 from ..server.startup_watchdog import StartupWatchdog
-from ..server.worker_process import exit_reason
 
 STATE_VARIABLE = "CLEANPLATE_FARM_STATE"
 """Names the state file to the tasks of a session that has a server of its own."""

@@ -18,12 +18,18 @@ from typing import Any
 from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.errors import LinkError
-from matte_link.ready_line import STOP_WITH_STDIN, ReadyLine, ServerNotStarted, ServerReady, parse_ready_line
+from matte_link.ready_line import (
+    STOP_WITH_STDIN,
+    ReadyLine,
+    ServerNotStarted,
+    ServerReady,
+    exit_reason,
+    parse_ready_line,
+)
 
 from ..errors import MatteError
 from .port_owner import is_another_users
 from .startup_watchdog import LIMIT_S, StartupWatchdog
-from .worker_process import exit_reason
 
 PRIVATE = "--private"
 """Has a server admit nobody but whoever started it: on loopback any user of the machine can connect."""

@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from matte_link.ready_line import exit_reason
+
 from ..worker.machine import workers_on
 from ..worker.messages import (
     CANCEL,
@@ -40,7 +42,7 @@ from .command_sender import CommandSender
 from .running_clock import LONGEST_STEP_S, RunningClock
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 from .structured_log import log_event
-from .worker_process import exit_reason, start_worker
+from .worker_process import start_worker
 
 _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 30.0

@@ -1,4 +1,4 @@
-"""How a worker's process begins, and what its end says."""
+"""How a worker's process begins."""
 
 from __future__ import annotations
 
@@ -41,15 +41,3 @@ def _terminal_signals_kept_away() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def exit_reason(exitcode: int | None) -> str:
-    """One sentence on how a process ended."""
-    if exitcode is not None and exitcode < 0:
-        name = str(-exitcode)
-        with contextlib.suppress(ValueError):
-            name = signal.Signals(-exitcode).name
-        if name == "SIGKILL":
-            return "It was killed (SIGKILL); usually the system does that when memory runs out."
-        return f"It crashed ({name})."
-    return f"It ended with exit code {exitcode}."

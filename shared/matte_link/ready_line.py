@@ -7,7 +7,9 @@ never outlives a parent that was killed. For such a parent a failure to start is
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Optional, Union
@@ -53,3 +55,15 @@ def parse_ready_line(line: str) -> Optional[ReadyLine]:
         return ServerReady(**values) if is_ready else ServerNotStarted(**values)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def exit_reason(exitcode: Optional[int]) -> str:
+    """One sentence on how a process ended, for one that has not said why."""
+    if exitcode is not None and exitcode < 0:
+        name = str(-exitcode)
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(-exitcode).name
+        if name == "SIGKILL":
+            return "It was killed (SIGKILL); usually the system does that when memory runs out."
+        return f"It crashed ({name})."
+    return f"It ended with exit code {exitcode}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin_blender import server_setup
+from plugin_blender import server_process, server_setup
 from plugin_blender.plan import NodeError
 from plugin_blender.server_setup import ServerSetup, command_in, obstacle, remove
 
@@ -285,3 +286,20 @@ def test_cpu_only_is_cancelled_in_both_of_its_steps_and_goes_on(
     run(setup)
     assert printed(folder) == "serving"
     shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script of the shell")
+@pytest.mark.parametrize(
+    ("end", "told"), [("exit 3", "It ended with exit code 3."), ("kill -KILL $$", "It was killed (SIGKILL)")]
+)
+def test_a_server_that_ends_without_a_word_is_told_by_how_it_ended(tmp_path: Path, end: str, told: str) -> None:
+    """As where the system kills it for its memory: "It printed nothing" helped nobody."""
+    command = tmp_path / "cleanplate"
+    command.write_text(f"#!/bin/sh\n{end}\n")
+    command.chmod(0o755)
+    server_process.start(str(command))
+    try:
+        with pytest.raises(NodeError, match=f"The server did not start: {re.escape(told)}"):
+            server_process.wait()
+    finally:
+        server_process.stop()
