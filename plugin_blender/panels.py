@@ -10,7 +10,6 @@ import bpy
 from . import graph, runtime, server_process
 from .matte_link.endpoint import DEFAULT_ADDRESS
 from .matte_link.errors import LinkError
-from .matte_link.messages import Pong
 from .matte_link.options import shown_in
 from .matte_link.sequence import format_frames
 from .offering import CATEGORY
@@ -151,7 +150,8 @@ class CLEANPLATE_PT_server(MattePanel, bpy.types.Panel):
         layout: Any = self.layout
         if isinstance(chosen, bpy.types.AddonPreferences):
             layout.prop(chosen, "address", text="", placeholder=DEFAULT_ADDRESS)
-        wrapped(layout.column(align=True), _server_state(), "NETWORK_DRIVE")
+        words, is_there = _server_state()
+        wrapped(layout.column(align=True), words, "NETWORK_DRIVE")
         if runtime.setup is not None:
             wrapped(layout.column(align=True), f"{runtime.setup.step}: {runtime.setup.last_line}", "SORTTIME")
             layout.operator("cleanplate.cancel_setup", icon="CANCEL")
@@ -160,41 +160,33 @@ class CLEANPLATE_PT_server(MattePanel, bpy.types.Panel):
         row.operator("cleanplate.test_server", text="Test")
         row.operator("cleanplate.start_server", text="Start")
         row.operator("cleanplate.stop_server", text="Stop")
-        if not shutil.which(server_command()) and not _answer():
+        if not is_there and not shutil.which(server_command()):
             layout.operator("cleanplate.set_up_server", icon="IMPORT")
             refused = setup_obstacle()
             if refused:
                 wrapped(layout.column(align=True), str(refused), "INFO")
 
 
-def _server_state() -> str:
-    """The address in use, and what is known of the server there."""
+def _server_state() -> tuple[str, bool]:
+    """The address in use with what is known of the server there, and whether there is one."""
     own = server_process.endpoint()
     if own:
-        return tr("{address}: started by this Blender").format(address=own.address)
+        return tr("{address}: started by this Blender").format(address=own.address), True
     if server_process.is_running():
-        return tr("The server is starting")
-    if server_process.describe():
-        return server_process.describe()
+        return tr("The server is starting"), True
+    ended = server_process.describe()
+    if ended:
+        return ended, False
     try:
         address = endpoint().address
     except LinkError as error:
-        return str(error)
-    pong = _answer()
-    if pong:
-        return tr("{address}: Cleanplate {version}").format(address=address, version=pong.version)
+        return str(error), False
     if address in runtime.silent_servers:
-        return tr("{address}: no answer").format(address=address)
-    return tr("{address}: not asked yet").format(address=address)
-
-
-def _answer() -> Pong | None:
-    """The last answer of the server in use; None where it was not asked, or answered no more."""
-    try:
-        address = endpoint().address
-    except LinkError:
-        return None
-    return None if address in runtime.silent_servers else runtime.servers.get(address)
+        return tr("{address}: no answer").format(address=address), False
+    pong = runtime.servers.get(address)
+    if pong:
+        return tr("{address}: Cleanplate {version}").format(address=address, version=pong.version), True
+    return tr("{address}: not asked yet").format(address=address), False
 
 
 def _group_panel(group: str) -> type:

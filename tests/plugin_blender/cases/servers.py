@@ -31,7 +31,7 @@ def case(folder: str, command: str) -> None:
     assert runtime.states[node.matte.node_id].error == message
     message = stage.error_of(bpy.ops.cleanplate.test_server)
     assert message.startswith(f"No matting server answers at {address}."), message
-    assert panels._server_state() == f"{address}: no answer"
+    assert panels._server_state() == (f"{address}: no answer", False)
     # In a window the panel has buttons for it.
     runtime.in_window = True
     message = stage.error_of(bpy.ops.cleanplate.test_server)
@@ -74,7 +74,7 @@ def never_ready(place: Path) -> None:
         assert message.startswith("The server was not ready after 0 s. Stop it"), message
     assert server_process.describe() == message
     server_process.START_S = patience
-    assert server_process.describe() == panels._server_state() == "The server is starting"
+    assert server_process.describe() == panels._server_state()[0] == "The server is starting"
     process = server_process._server.process
     assert bpy.ops.cleanplate.stop_server() == {"FINISHED"}
     assert process.poll() is None and not server_process.is_running() and not server_process.describe()
