@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +16,21 @@ from .rna_facts import Findings
 _BUILT_IN_ENGINES = ("CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
 _QUICK = (bpy.types.Image, bpy.types.Mask, bpy.types.MovieClip, bpy.types.Scene, bpy.types.Text)
 """Types that are always read: Blender does not report each of their edits, and they are read fast."""
+_MOST_S = 0.02
+"""What takes longer to read would make a window stutter."""
+_SAVE_S = 0.5
 _known: dict[int, _Block] = {}
+_turn = 0
 
 
 @dataclass(frozen=True)
 class _Block:
-    """One data-block's digest, and what it refers to."""
+    """One data-block, its digest, and what it refers to; ``seconds`` is how long the processor took to read it."""
 
+    block: Any
     digest: str
     facts: Findings
+    seconds: float
 
 
 def forget(block: Any = None) -> None:
@@ -34,6 +41,38 @@ def forget(block: Any = None) -> None:
         _known.clear()
     else:
         _known.pop(block.session_uid, None)
+
+
+def look_again() -> bool:
+    """Reads one of the kept data-blocks again, each in its turn; whether it is another now. Blender reports no
+    edits of what is disabled in viewports, nor in scenes that no window shows."""
+    global _turn
+    numbers = list(_known)
+    if not numbers:
+        return False
+    _turn = (_turn + 1) % len(numbers)
+    known = _known[numbers[_turn]]
+    if known.seconds > _MOST_S or _is_as_before(known):
+        return False
+    del _known[numbers[_turn]]
+    return True
+
+
+def look_at_all() -> None:
+    """The same with all of them, or as many as a file that is being saved may wait for."""
+    until = time.perf_counter() + _SAVE_S
+    for _ in range(len(_known)):
+        if time.perf_counter() < until:
+            look_again()
+
+
+def _is_as_before(known: _Block) -> bool:
+    try:
+        found = _read(known.block)
+        return found.digest == known.digest and found.facts.blocks == known.facts.blocks
+    except ReferenceError:
+        # It was deleted.
+        return False
 
 
 def add_blocks(facts: Findings, scene: Any) -> list[object]:
@@ -49,10 +88,9 @@ def add_blocks(facts: Findings, scene: Any) -> list[object]:
 
 def _digests(facts: Findings, scene: Any) -> list[object]:
     digests: list[object] = []
-    reported = _reported()
     # The list grows while it is read.
     for block in facts.blocks:
-        found = _block(block, runtime.rendering or block.session_uid in reported)
+        found = _block(block)
         facts.add(found.facts)
         digests.append([found.digest, [facts.number_of(each) for each in found.facts.blocks]])
         if facts.reads_scene:
@@ -74,25 +112,20 @@ def _shows_names(block: Any) -> bool:
     )
 
 
-def _reported() -> set[int]:
-    """The data-blocks whose edits Blender reports, by their numbers in the session: those that windows evaluate,
-    and not what is disabled in viewports or in other scenes."""
-    if not runtime.in_window:
-        return set()
-    manager: Any = bpy.context.window_manager
-    graphs = [window.view_layer.depsgraph for window in manager.windows]
-    return {block.original.session_uid for graph in graphs if graph is not None for block in graph.ids}
-
-
-def _block(block: Any, is_watched: bool) -> _Block:
-    """``is_watched``: nothing is edited in it unnoticed."""
-    keeps = is_watched and not isinstance(block, _QUICK) and not block.is_embedded_data
+def _block(block: Any) -> _Block:
+    keeps = not isinstance(block, _QUICK) and not block.is_embedded_data
+    keeps = keeps and (runtime.rendering or runtime.in_window)
     if keeps and block.session_uid in _known:
         return _known[block.session_uid]
-    facts = Findings()
-    found = _Block(digest=digest(block_facts(block, facts)), facts=facts)
-    if isinstance(block, bpy.types.Scene) and block.render.engine not in _BUILT_IN_ENGINES:
-        facts.unknown.append(f"what the render engine {block.render.engine} makes of {block.name}")
+    found = _read(block)
     if keeps:
         _known[block.session_uid] = found
     return found
+
+
+def _read(block: Any) -> _Block:
+    facts, begun = Findings(), time.thread_time()
+    found = digest(block_facts(block, facts))
+    if isinstance(block, bpy.types.Scene) and block.render.engine not in _BUILT_IN_ENGINES:
+        facts.unknown.append(f"what the render engine {block.render.engine} makes of {block.name}")
+    return _Block(block=block, digest=found, facts=facts, seconds=time.thread_time() - begun)

@@ -44,6 +44,7 @@ def on_load(*_: Any) -> None:
 @persistent
 def on_save(*_: Any) -> None:
     """Before a file is saved: the saved nodes play their present results, on machines without the add-on too."""
+    fingerprint.look_at_all()
     planning.refresh_all()
     planning.label_for_file()
     migration.keep_for_older()

@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from . import copies, file_states, graph, jobs, key_frames, runtime, server_process, sessions
+from . import copies, file_states, fingerprint, graph, jobs, key_frames, runtime, server_process, sessions
 from .colour import settled
 from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
@@ -337,6 +337,8 @@ def tick() -> float | None:
         redraw()
     if runtime.rendering_input or runtime.rendering:
         return _TICK_S
+    if fingerprint.look_again():
+        runtime.mark_changed()
     is_due = runtime.changed_at > _refreshed_at and now - runtime.changed_at > _QUIET_S
     if is_due or (runtime.kept_back and not jobs.is_busy()):
         _refreshed_at, runtime.kept_back = now, False

@@ -180,6 +180,8 @@ _OF = {
             "uv_layer_stencil_index",
         }
     ),
+    # They follow from the mesh's corners.
+    "MeshPolygon": frozenset({"vertices"}),
     # Notes that are drawn on it in 4.5, and how its editor shows it.
     "MovieClip": frozenset({"display_aspect", "filepath", "grease_pencil"}),
     # What the next track begins with, and lists of the editor. What was solved is in the tracks.
@@ -253,8 +255,24 @@ _CONTENT = {
 although they are called as those of the interface."""
 
 
+_known: dict[tuple[str, str], bool] = {}
+"""What was decided of each type's properties: a walk asks of many structs of few types."""
+
+
 def is_skipped(struct: Any, item: Any) -> bool:
     """Whether a property of a struct does not change what is rendered, or follows from others."""
+    name = item.identifier
+    if name == "active_shape_key_index":
+        return not struct.show_only_shape_key
+    if name in ("layer", "view") and _has_no_choice(struct, name):
+        return True
+    place = (struct.bl_rna.identifier, name)
+    if place not in _known:
+        _known[place] = _is_skipped(struct, item)
+    return _known[place]
+
+
+def _is_skipped(struct: Any, item: Any) -> bool:
     name = item.identifier
     if is_content(struct, name):
         return False
@@ -266,15 +284,11 @@ def is_skipped(struct: Any, item: Any) -> bool:
         return True
     if _is_named(_OF, struct, name) or _is_of_an_add_on(struct, item):
         return True
-    if isinstance(struct, bpy.types.Node):
-        return _has_no_choice(struct, name)
     return name == "name" and isinstance(struct, bpy.types.ID)
 
 
 def is_content(struct: Any, name: str) -> bool:
     """Whether a property counts although it is read-only, or is called as those of the interface."""
-    if name == "active_shape_key_index":
-        return bool(struct.show_only_shape_key)
     return _is_named(_CONTENT, struct, name)
 
 
@@ -316,8 +330,8 @@ def hidden_content(struct: Any) -> str:
 
 
 def _has_no_choice(node: Any, name: str) -> bool:
-    """Choices of an Image node that Blender offers only for some files, and complains about for others."""
-    return name in ("layer", "view") and not getattr(node, f"has_{name}s", True)
+    """A choice of an Image node that Blender offers only for some files, and complains about for others."""
+    return not getattr(node, f"has_{name}s", True)
 
 
 def has_defaults_of_cycles(struct: Any, item: Any) -> bool:

@@ -251,6 +251,14 @@ def meshes(scene: Any, cube: Any, edit: Edit) -> None:
     edit("a vertex among very many", setting(many.vertices[20000], "co", (9.0, 9.0, 9.0)))
     edit("a weight among very many", lambda: group.add([20000], 0.5, "REPLACE"))
     bpy.data.meshes.remove(many)
+    faces = bpy.data.meshes.new("faces")
+    corners = [(x * 9 + y, x * 9 + y + 1, x * 9 + y + 10, x * 9 + y + 9) for x in range(8) for y in range(8)]
+    faces.from_pydata([(x, y, 0) for x in range(9) for y in range(9)], [], corners)
+    added(scene, "Faces", faces)
+    edit("(none) nothing, with many faces of four corners", lambda: None)
+    edit("a smooth face among many", setting(faces.polygons[40], "use_smooth", not faces.polygons[40].use_smooth))
+    edit("a corner of a face among many", setting(faces.loops[100], "vertex_index", 3))
+    bpy.data.meshes.remove(faces)
     bpy.context.view_layer.objects.active = cube
     bpy.ops.object.mode_set(mode="EDIT")
 
