@@ -159,14 +159,15 @@ def unreported(scene: Any, cube: Any, edit: Edit) -> None:
         return change
 
     light = next(each for each in scene.objects if each.type == "LIGHT")
+    aside = added(scene, "Aside", cube.data)
     runtime.in_window = True
     edit("(none) nothing, in a window", lambda: None)
     edit("a light in a window", setting(light.data, "energy", 55.0))
-    light.hide_viewport = cube.hide_viewport = True
+    light.hide_viewport = aside.hide_viewport = True
     bpy.context.view_layer.update()
     edit("a light that is disabled in viewports", seen_later(light.data, "energy", 77.0))
-    edit("a place of what is disabled in viewports", seen_later(cube, "location", (3.0, 1.0, 1.0)))
-    light.hide_viewport = cube.hide_viewport = False
+    edit("a place of what is disabled in viewports", seen_later(aside, "location", (3.0, 1.0, 1.0)))
+    light.hide_viewport = aside.hide_viewport = False
     layers = scene.compositing_node_group if stage.FIVE else scene.node_tree
     node = next(each for each in layers.nodes if each.bl_idname == "CompositorNodeRLayers")
     other, lamp = bpy.data.scenes.new("Elsewhere"), bpy.data.lights.new("Lamp", "POINT")
