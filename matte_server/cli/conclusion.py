@@ -9,7 +9,7 @@ from matte_link.sequence import counted
 from rich.markup import escape
 
 from ..shots.clean_plate_check import why_not_its_clean_plate
-from ..shots.reports import FrameReport, ResultStatus, ShotReport, worst_warned
+from ..shots.reports import FrameReport, ResultStatus, ShotReport, warned_frames
 from ..shots.shot import Shot
 from ..shots.unlike_frames import unlike_frames
 from . import console
@@ -64,13 +64,12 @@ def _report_failures(report: ShotReport) -> None:
 
 
 def _report_warnings(report: ShotReport) -> None:
-    worst = worst_warned(report)
-    if worst is None:
+    warned = warned_frames(report)
+    if not warned:
         return
-    count = sum(bool(warnings_of(frame.diagnostics)) for frame in report.frames)
-    noun = "frame has" if count == 1 else "frames have"
-    sentences = " ".join(warnings_of(worst.diagnostics))
-    console.say(f"{count} {noun} warnings; the worst is {worst.title}: {sentences}")
+    noun = "frame has" if len(warned) == 1 else "frames have"
+    sentences = " ".join(warnings_of(warned[0].diagnostics))
+    console.say(f"{len(warned)} {noun} warnings; the worst is {warned[0].title}: {sentences}")
 
 
 def check_clean_plate(report: ShotReport, shot: Shot) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from matte_link.diagnostics import warnings_of
+from matte_link.diagnostics import NO_SUBJECT, warnings_of
 from matte_link.options import MatteOptions
 
 REPORT_HEAD = {"format": "cleanplate report", "version": 1}
@@ -103,9 +103,13 @@ def is_measured_frame(frame: FrameReport) -> bool:
     return isinstance(alignment, Mapping) and bool(alignment.get("points")) and alignment.get("inliers") is not None
 
 
-def worst_warned(report: ShotReport) -> FrameReport | None:
-    """Of the frames with warnings, the one that fits its clean plate worst; None where no frame has any."""
-    return max((frame for frame in report.frames if warnings_of(frame.diagnostics)), key=_misfit, default=None)
+def warned_frames(report: ShotReport) -> list[FrameReport]:
+    """The frames with warnings, the one that fits its clean plate worst first. That a frame shows the set alone is
+    none where others have a subject: somebody has not come yet, or has gone."""
+    told = {frame.frame: set(warnings_of(frame.diagnostics)) for frame in report.frames}
+    if any(alpha_area(frame) > 0 and NO_SUBJECT not in told[frame.frame] for frame in report.frames):
+        told = {number: warnings - {NO_SUBJECT} for number, warnings in told.items()}
+    return sorted((frame for frame in report.frames if told[frame.frame]), key=_misfit, reverse=True)
 
 
 def _misfit(frame: FrameReport) -> tuple[bool, int, float]:

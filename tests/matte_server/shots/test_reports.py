@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from matte_link.diagnostics import NO_SUBJECT
 
 from matte_server.shots.reports import (
     FrameReport,
@@ -13,7 +14,7 @@ from matte_server.shots.reports import (
     alpha_area,
     is_measured_frame,
     summary_of,
-    worst_warned,
+    warned_frames,
 )
 
 AGREED = {"kind": "none", "points": 80, "inliers": 0.9, "residual_px": 0.25, "coverage": 0.5}
@@ -52,14 +53,22 @@ def test_the_worst_frame_is_one_that_was_not_measured_then_the_one_with_most_war
     looser = frame(4, alignment=loose, warnings=["a", "b"])
     none = frame(5, alignment={**AGREED, "points": 0, "inliers": None}, warnings=["a"])
     for frames, worst in (
-        ((good,), None),
-        ((good, one), one),
-        ((good, two, one), two),
-        ((one, two, looser), looser),
-        ((looser, none, two), none),
+        ((good,), []),
+        ((good, one), [one]),
+        ((good, one, two), [two, one]),
+        ((one, two, looser), [looser, two, one]),
+        ((looser, none, two), [none, looser, two]),
     ):
-        assert worst_warned(ShotReport(frames)) == worst
+        assert warned_frames(ShotReport(frames)) == worst
     assert [is_measured_frame(each) for each in (good, looser, none, frame(6))] == [True, True, False, False]
+
+
+def test_an_empty_frame_is_no_warning_where_others_have_a_subject() -> None:
+    empty = frame(1, alpha_area=0.0, warnings=[NO_SUBJECT])
+    odd = frame(2, alpha_area=0.0, warnings=[NO_SUBJECT, "a"])
+    entered = frame(3, alpha_area=0.3)
+    assert warned_frames(ShotReport((empty, odd, entered))) == [odd]
+    assert warned_frames(ShotReport((empty, empty))) == [empty, empty], "nobody ever comes"
 
 
 def test_alpha_s_area_is_0_where_it_is_not_known() -> None:
