@@ -23,7 +23,7 @@ from .alignment_features import AlignmentFeatures, Points, grey_of
 from .direct_alignment import DirectFit, align_directly
 from .exposure import most_frequent_ratio
 from .image import Float32, Grey, Image
-from .local_misfit import LOCAL_MISFIT, lies_beside
+from .local_misfit import FEATURES_OF_SIDE, LOCAL_MISFIT, lies_beside
 from .motion_fit import FEWEST_POINTS, FINE_THRESHOLD_PX, Matrix, choose_motion, distances_px, hull_part
 from .tracking import PointPairs, track
 from .window import Window, enlarged
@@ -198,7 +198,8 @@ def _by_details(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matri
     if isinstance(found, str) or found.warnings:
         return found
     pairs = _pairs_on_plane(coarse.pairs, (plate.window, clean.window))
-    return replace(found, warnings=_misfit(found.transform, pairs, plate.window))
+    is_beside = lies_beside(found.transform, *pairs, plate.window, FEATURES_OF_SIDE)
+    return replace(found, warnings=(LOCAL_MISFIT,)) if is_beside else found
 
 
 def _refined(
@@ -283,12 +284,8 @@ def _fit(
         inliers=float(inside.mean()),
         residual_px=float(np.median(distances[inside])),
         points=len(source),
-        warnings=_misfit(transform, (source, target), plate),
+        warnings=(LOCAL_MISFIT,) if lies_beside(transform, source, target, plate) else (),
     )
-
-
-def _misfit(transform: Matrix, pairs: PointPairs, window: Window) -> tuple[str, ...]:
-    return (LOCAL_MISFIT,) if lies_beside(transform, *pairs, window) else ()
 
 
 def _pairs_on_plane(pairs: PointPairs, windows: tuple[Window, Window]) -> PointPairs:

@@ -26,15 +26,20 @@ _FEWEST = 12
 # Pixels, and a part of the longer side. In 10 real and rendered frames of a hand-held camera no part is off by more
 # than a quarter of a pixel.
 _LEAST_PX, _LEAST_OF_SIDE = 1.5, 1e-3
+FEATURES_OF_SIDE = 8e-3
+"""For features: their places are those of a copy of 1000 pixels, and less exact than those of tracked points."""
 # Of a part's details that lie beside, so many must lie within half of their common offset of it.
 _MOSTLY = 0.6
 
 
-def lies_beside(transform: Matrix, source: Points, target: Points, window: Window) -> bool:
+def lies_beside(
+    transform: Matrix, source: Points, target: Points, window: Window, least_of_side: float = _LEAST_OF_SIDE
+) -> bool:
     """Whether the details of a part of the plate's ``window`` lie together beside where ``transform`` puts them.
-    ``source``, ``target``: their places in the clean plate and in the plate, in pixels of the EXR plane, n x 2."""
+    ``source``, ``target``: their places in the clean plate and in the plate, in pixels of the EXR plane, n x 2.
+    ``least_of_side``: what counts as beside, as a part of the window's longer side."""
     offsets = target - cv2.perspectiveTransform(source[None].astype(np.float64), transform)[0]
-    least = max(_LEAST_PX, _LEAST_OF_SIDE * max(window.width, window.height))
+    least = max(_LEAST_PX, least_of_side * max(window.width, window.height))
     size = np.array([window.width, window.height])
     cells = np.clip((target - [window.x, window.y]) * _PARTS // size, 0, _PARTS - 1)
     number = cells[:, 0] * _PARTS + cells[:, 1]
