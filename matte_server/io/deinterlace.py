@@ -1,4 +1,4 @@
-"""Says which frames have two fields, and makes whole ones of them.
+"""Says which frames have two fields or are one, and makes whole ones of those that have two.
 
 By FFmpeg's filter bwdif (Bob Weaver deinterlacing)."""
 
@@ -18,16 +18,23 @@ _WITHOUT_FIELDS = frozenset(
 )
 """Codecs whose pictures do not say that they have two fields: there the container is believed. Of other codecs it
 is not, for their decoders mark each picture."""
+_ONE_BY_ONE = frozenset(("hevc", "vvc"))
+"""Codecs that code fields as pictures of their own; FFmpeg marks them like frames that have two."""
 # The container's order of fields (FFmpeg's AVFieldOrder) -> which one is shown first, in bwdif's words. 4 and 5 are
 # stored in the other order.
 _ORDERS = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
+
+
+def is_one_field(frame: Any, context: Any) -> bool:
+    """Whether PyAV's ``frame`` is one field, of half the frame's height. ``context``: of the track's decoder."""
+    return bool(frame.interlaced_frame) and context.name in _ONE_BY_ONE
 
 
 def field_order(frame: Any, context: Any) -> str:
     """Which field of PyAV's ``frame`` is shown first: "tff" for the top one, "bff" for the bottom one, or "auto"
     where the frame says it. Empty where nothing says that it has two. ``context``: of the track's decoder."""
     if frame.interlaced_frame:
-        return "auto"
+        return "" if is_one_field(frame, context) else "auto"
     return _ORDERS.get(int(context.field_order), "") if context.name in _WITHOUT_FIELDS else ""
 
 

@@ -24,7 +24,7 @@ from matte_link.plain_text import printable
 from ..core.image import Image
 from ..core.window import Window
 from ..errors import MatteError
-from .deinterlace import deinterlaced, field_order
+from .deinterlace import deinterlaced, field_order, is_one_field
 from .display_matrix import display_matrix
 from .exr_header import RawAttribute
 from .file_colour import h273_space
@@ -76,6 +76,9 @@ _FLOAT_ROUNDING = 1e-9
 _QUOTED = 80
 """Characters that are quoted of a file's text."""
 _INTERLACED = "The video is interlaced: each frame shows two moments. Use --deinterlace."
+_ONE_FIELD = (
+    "The video holds fields as pictures of their own, each with every other line. Export it in whole frames."
+)
 _NO_TIMECODE = "The timecode {} was left out: an EXR holds those of SMPTE 12-1 with up to 60 frames a second."
 _EQUAL_TRACKS = "The video has several tracks of one size, and the first one was read."
 _OTHER_ANGLE = (
@@ -193,12 +196,15 @@ class VideoReader:
 
     def _picture(self, number: int) -> Image:
         frame, index = self._decoder.frame(number - 1), number - 1
-        order, changes = field_order(frame, self._decoder.stream.codec_context), self._changes(frame, index)
+        context, changes = self._decoder.stream.codec_context, self._changes(frame, index)
+        order = field_order(frame, context)
         if order and self._deinterlaces:
             frame = self._deinterlaced(frame, index, order)
-        mends = {(True, False): (_INTERLACED,), (False, True): (_NOT_INTERLACED,)}
-        warnings = [*mends.get((bool(order), self._deinterlaces), ()), *self._decoder.damage.doubts(index)]
-        warnings += [*self.facts.notes, *changes]
+        mends = {(True, False): [_INTERLACED], (False, True): [_NOT_INTERLACED]}
+        warnings = (
+            [_ONE_FIELD] if is_one_field(frame, context) else mends.get((bool(order), self._deinterlaces), [])
+        )
+        warnings += [*self._decoder.damage.doubts(index), *self.facts.notes, *changes]
         if unsupported := unsupported_matrix(frame):
             warnings.append(unsupported)
         image = _image(frame, self.facts, number)

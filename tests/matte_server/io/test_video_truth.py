@@ -669,6 +669,21 @@ def test_deinterlacing_leaves_a_video_that_is_not_marked(tmp_path: Path) -> None
         assert "--deinterlace changes nothing" in reader.read(5).warnings[0]
 
 
+def test_fields_that_are_pictures_of_their_own_are_said_and_left(tmp_path: Path) -> None:
+    """Deinterlaced, each would lose half of its lines once more."""
+    path = tmp_path / "a.mp4"
+    options = {"x265-params": "log-level=none:interlace=tff:lossless=1", "preset": "ultrafast"}
+    fields = list(np.random.default_rng(3).random((4, 32, 64, 3)))
+    video(path, fields, codec="libx265", pixel_format="yuv444p", options=options)
+    with VideoReader(path, deinterlace=True) as deinterlacing, VideoReader(path) as plain:
+        for number in (1, 2, 4):
+            asked, left = deinterlacing.read(number), plain.read(number)
+            assert np.array_equal(asked.pixels, left.pixels)
+            assert np.allclose(left.pixels, fields[number - 1], atol=0.02)  # 8 bits of Y'CbCr
+            assert asked.warnings == left.warnings and len(left.warnings) == 1
+            assert "holds fields as pictures of their own" in left.warnings[0]
+
+
 def interlaced(path: Path, pictures: list[Any], order: str) -> None:
     """A video whose frames say ``order``, tff or bff; MediaInfo confirms that the file says so too."""
     height, width = pictures[0].shape[:2]
