@@ -103,7 +103,7 @@ def _triple(names: Sequence[str], prefix: str, step: int) -> tuple[str, ...]:
             if len(found) == 3:
                 return found
         return ()
-    if step == _ALPHA and any(_exactly(names, prefix + plain) for plain in "RGB"):
+    if step == _ALPHA and any(_named(names, prefix, plain) for plain in (*"RGB", "red", "green", "blue")):
         return ()  # a part of a picture stands beside it
     grey = _alpha(names, prefix) if step == _ALPHA else _grey(names, prefix)
     return (grey, grey, grey) if grey else ()

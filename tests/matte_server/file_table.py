@@ -744,6 +744,7 @@ def exr_layouts() -> Iterator[FileCase]:
         "normal-only": {"N.x": Z},
         "red-and-depth": {"R": Z, "Z": Z},
         "red-and-alpha": {"R": Z, "A": Z + 0.4},
+        "red-written-out-and-alpha": {"red": Z, "alpha": Z + 0.4},
         "green-blue-and-alpha": {"G": Z, "B": Z, "A": Z + 0.4},
         "blender-layer-only": files.planes(LIGHT, prefix="ViewLayer.Combined."),
         "cryptomatte-only": files.planes(LIGHT, ("r", "g", "b"), "CryptoObject00."),
