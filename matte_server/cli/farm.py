@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 from dataclasses import replace
@@ -16,9 +17,18 @@ from matte_link.sequence import counted
 
 from ..errors import MatteError
 from ..farm import opencue, openjd, resident, task
-from ..farm.farm_job import FILE_OPTIONS, FarmJob, FarmPlan, blender_job, check_movies, nuke_job, shot_job
+from ..farm.farm_job import (
+    FILE_OPTIONS,
+    FarmJob,
+    FarmPlan,
+    absolute,
+    blender_job,
+    check_movies,
+    nuke_job,
+    shot_job,
+)
 from ..farm.learning import FarmLearning, learning_job
-from ..shots.arguments import SHOT_ARGUMENTS
+from ..shots.arguments import SHOT_ARGUMENTS, ShotOrder
 from ..shots.named_paths import named_path
 from ..shots.without_effect import without_effect
 from . import console
@@ -93,7 +103,9 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     defaults = FarmPlan()
     group = parser.add_argument_group("farm options")
     group.add_argument("--bundle", type=Path, required=True, metavar="FOLDER", help="where the job is written")
-    group.add_argument("--name", default="", metavar="TEXT", help="the job's name (default: from the input)")
+    group.add_argument(
+        "--name", default="", metavar="TEXT", help="the job's name (default: from the names of files)"
+    )
     group.add_argument("--chunk", type=COUNT, default=defaults.chunk, metavar="N", help="frames a task")
     group.add_argument(
         "--server", default="", metavar="ADDR", help="one matting server for all workers (default: one each)"
@@ -123,7 +135,7 @@ def _plan(arguments: argparse.Namespace) -> FarmPlan:
 
 def _shot(arguments: argparse.Namespace) -> FarmJob:
     order = order_from(arguments, _with_config(options_from(arguments)))
-    name = arguments.name or Path(arguments.plate).name.split(".")[0]
+    name = arguments.name or _name_of(order)
     shot = order.plan()
     check_movies(shot, arguments.chunk)
     for sentence in without_effect(order, shot):
@@ -140,6 +152,16 @@ def _shot(arguments: argparse.Namespace) -> FarmJob:
     if arguments.key or arguments.key_mask:
         raise MatteError("bad_option", "--key and --key-mask are for --learn FILE.", "Add --learn NAME.learned.")
     return shot_job(order, shot, name)
+
+
+def _name_of(order: ShotOrder) -> str:
+    """The plate's name, after that of the folder in which plate and result lie: plates of many shots share one."""
+    folder = ""
+    with contextlib.suppress(ValueError):  # they lie on two drives
+        folder = Path(
+            os.path.commonpath([Path(absolute(each)).parent for each in (order.plate, order.output)])
+        ).name
+    return f"{folder} {Path(order.plate).name.split('.')[0]}".strip()
 
 
 def _with_config(options: MatteOptions) -> MatteOptions:

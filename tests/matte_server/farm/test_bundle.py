@@ -36,6 +36,21 @@ def test_a_bundle_names_every_file_it_needs(bundle: Callable[..., Path], shot: F
     )
 
 
+@pytest.mark.parametrize("more", [(), ("--weights", "own.safetensors")])
+def test_a_job_is_named_after_the_folder_of_its_plate_and_result(
+    bundle: Callable[..., Path],
+    shot: FarmShot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, ...],
+) -> None:
+    (tmp_path / "own.safetensors").write_bytes(b"weights")
+    monkeypatch.chdir(tmp_path)
+    folder = bundle("openjd", "named", *more)
+    values = yaml.safe_load((folder / "openjd_parameters.yaml").read_text())
+    assert values["JobName"] == f"{shot.folder.name} plate"
+
+
 def test_a_part_of_a_shot_also_names_what_its_plate_solve_reads(
     bundle: Callable[..., Path], shot: FarmShot
 ) -> None:
@@ -72,10 +87,7 @@ def test_configs_luts_and_weights_travel_with_the_job(
     assert {str(config), str(weights), str(tmp_path / "luts/look.cube")} <= set(assets["inputs"]["filenames"])
     values = yaml.safe_load((folder / "openjd_parameters.yaml").read_text())
     assert (values["OcioConfig"], values["Weights"]) == (str(config), str(weights))
-    template = yaml.safe_load((folder / "template.yaml").read_text())
-    names = {parameter["name"]: parameter.get("default") for parameter in template["parameterDefinitions"]}
-    assert names["JobName"] == "plate"  # it was "ocio_config"
-    step = template["steps"][0]
+    step = yaml.safe_load((folder / "template.yaml").read_text())["steps"][0]
     task = step["script"]["actions"]["onRun"]["args"]
     assert task[task.index("--ocio-config") + 1] == "{{Param.OcioConfig}}"
     # The session's server may read them, and nothing else.
