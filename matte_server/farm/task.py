@@ -73,7 +73,7 @@ def _server(shot: Shot) -> Iterator[Endpoint]:
     """The session's server, where the environment names one; no other will do then, but one that takes the place of
     the session's own. Otherwise a server on the default address, or else one for this chunk alone."""
     if not os.environ.get(ADDRESS_VARIABLE):
-        with server_for("", files=files_of([shot.options])) as endpoint:
+        with server_for("", files=files_of([shot.options]), on_progress=_print) as endpoint:
             yield endpoint
         return
     state = os.environ.get(resident.STATE_VARIABLE)

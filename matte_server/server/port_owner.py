@@ -16,10 +16,11 @@ _ROOT = 0
 
 def is_another_users(address: str) -> bool:
     """Whether another user of this machine listens at the port of a ``tcp://`` address; root's services count as
-    everybody's. False where the system does not tell, as macOS and Windows."""
-    if sys.platform != "linux":
+    everybody's. False for the port ``*``, and where the system does not tell, as macOS and Windows."""
+    port = address.rpartition(":")[2]
+    if sys.platform != "linux" or not port.isdigit():
         return False
-    return bool(_listeners(int(address.rpartition(":")[2])) - {os.getuid(), _ROOT})
+    return bool(_listeners(int(port)) - {os.getuid(), _ROOT})
 
 
 def _listeners(port: int) -> set[int]:
