@@ -54,8 +54,8 @@ COMMANDS = {
     "completion": "print what makes a shell complete the words of this command",
 }
 """What each command does, in the order of the help; each is a module of this package, with _ for -."""
-_LOOKING = ("status", "doctor")
-"""Commands that make nothing."""
+_LOOKING = ("status", "doctor", "evaluate", "completion")
+"""Commands that leave nothing half done."""
 _COMPUTING = ("demo", "matte", "build-plate", "learn", "evaluate")
 _LITTLE_MEMORY = 4 << 30
 """The libraries alone take 3.8 GiB of addresses where torch has CUDA's beside it."""

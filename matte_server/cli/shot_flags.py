@@ -128,7 +128,7 @@ def _add_option(group: Any, spec: OptionSpec, default: Any) -> None:
         name = spec.unit.upper() or {str: "TEXT", int: "N", float: "X"}[spec.type]
         added = group.add_argument(flag, dest=spec.name, type=spec.type, metavar=name, default=default, help=text)
         if spec.choices:
-            # Others are taken too, such as an installed model; a shell offered files.
+            # Others are taken too, such as an installed model. Without these words a shell offers files.
             added.completer = lambda **_: spec.choices
 
 

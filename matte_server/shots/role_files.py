@@ -53,6 +53,12 @@ def without_star(name: str) -> str:
     if path.name.count("*") != 1 or path.exists():
         return name
     before, after = path.name.split("*")
+    number = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    entries = path.parent.iterdir() if path.parent.is_dir() else ()
+    digits = {hit.group(1) for entry in entries if (hit := number.fullmatch(entry.name))}
+    if not digits:
+        hint = "Check the folder and the name: * stands for a frame number."
+        raise MatteError("no_frames", f"No file matches {name}.", hint)
     if before[-1:].isdigit() or after[:1].isdigit():
         whole = f"{before.rstrip('0123456789')}*{after.lstrip('0123456789')}"
         raise MatteError(
@@ -60,12 +66,6 @@ def without_star(name: str) -> str:
             f"The * of {name} stands for a part of a frame number.",
             f"Put it in place of the whole number, as in {whole}, and choose frames with --frames.",
         )
-    number = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
-    entries = path.parent.iterdir() if path.parent.is_dir() else ()
-    digits = {hit.group(1) for entry in entries if (hit := number.fullmatch(entry.name))}
-    if not digits:
-        hint = "Check the folder and the name: * stands for a frame number."
-        raise MatteError("no_frames", f"No file matches {name}.", hint)
     widths = {len(each) for each in digits}
     if len(widths) == 1:
         return str(path.with_name(f"{before}%0{widths.pop()}d{after}"))

@@ -325,6 +325,7 @@ def test_frames_without_a_clean_plate_are_not_solved(shot: Path) -> None:
         # Frame 1 of it was p.0001.exr's number without what stands before the star.
         ({"plate": "p.00*.exr"}, "", "bad_range", "stands for a part of a frame number"),
         ({"output": "folder"}, "", "bad_output", "folder is a folder"),
+        ({"plate": "none_v2*.exr"}, "", "no_frames", "No file matches"),
         ({"plate": "none.####.exr"}, "", "no_frames", "No file matches"),
         ({"output": "m.exr"}, "", "bad_output", "is one file for 5 frames"),
         ({"output": "m.####.tga"}, "", "bad_output", "A matte cannot be written to a file named"),
