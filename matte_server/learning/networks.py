@@ -13,7 +13,7 @@ from ..errors import MatteError
 from ..models import v1, v2
 from ..models.cleanplate import SPEC as CLEANPLATE_SPEC
 from ..models.cleanplate import CleanplateModel, load_network
-from ..models.cleanplate_light import brightening
+from ..models.cleanplate_light import gain_to_middle
 from ..models.network_table import CLEANPLATE, V1, V2
 from ..models.networks.cleanplate import CleanplateNet, octaves_for
 from ..models.protocols import FrameTensors, MattingModel, ModelSpec
@@ -57,7 +57,7 @@ class LearnableCleanplate:
         self._device = device
 
     def loss(self, picture: Batch, generator: torch.Generator) -> Tensor:
-        gain = brightening(picture["clean"], picture["coverage"])
+        gain = gain_to_middle(picture["clean"], picture["coverage"])
         picture = {**picture, **{name: picture[name] * gain for name in ("plate", "clean", "foreground")}}
         octaves = octaves_for(*(int(side) for side in picture["alpha"].shape[-2:]))
         if float(torch.rand((), generator=generator, device=self._device)) < _SECOND_LOOKS:

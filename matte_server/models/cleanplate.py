@@ -1,7 +1,7 @@
 """Runs Cleanplate's own network over frames of any size.
 
-It sees a dark frame brighter (:mod:`cleanplate_light`). Where the subject is small, all of what follows happens in
-a part of the frame (:mod:`cleanplate_part`).
+It sees a frame in middle light (:mod:`cleanplate_light`). Where the subject is small, all of what follows happens
+in a part of the frame (:mod:`cleanplate_part`).
 
 The coarse stage looks at the whole frame twice: at the coarse size, and at twice that. The first octave refines
 what the first look found; its mean with the second look (:mod:`cleanplate_looks`) is where the other octaves begin.
@@ -37,7 +37,7 @@ from .cleanplate_blocks import (
     upsampled_into,
 )
 from .cleanplate_evidence import frame_evidence, padded, pyramid
-from .cleanplate_light import brightened, brightening, darkened
+from .cleanplate_light import exposed, gain_to_middle, in_own_light
 from .cleanplate_looks import SECOND_LOOK, THIRD_LOOK, AlphaLevel, of_both_looks
 from .cleanplate_part import closer_part, in_frame, mixed
 from .cleanplate_windows import BLOCKS, beneath, cut_input, cut_windows, put_windows, windows_around
@@ -150,9 +150,9 @@ class CleanplateModel:
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
         """Alpha at full resolution. The foreground is the network's colour, an estimate for the foreground solve;
         the expected error is the network's."""
-        gain, dtype = brightening(frame.clean_plate, frame.coverage), settings.autocast
+        gain, dtype = gain_to_middle(frame.clean_plate, frame.coverage), settings.autocast
         with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
-            return darkened(self._found(brightened(frame, gain), settings, check), gain)
+            return in_own_light(self._found(exposed(frame, gain), settings, check), gain)
 
     def _found(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
         octaves = octaves_for(*frame.size)
