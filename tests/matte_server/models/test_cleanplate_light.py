@@ -11,7 +11,8 @@ from matte_server.models.protocols import ModelSettings
 from tests.matte_server.models.test_cleanplate import frame
 
 # Of alpha, in the mean over the frame: it is seen at 0.18 or 0.5 instead of its own 0.25, which was measured to
-# change 0.0006 and 0.0014. Seen as it is exposed, 0.3 times the light changes 0.0024, 0.001 times 0.12, 30 times 0.005.
+# change 0.0006 and 0.0014. Seen as it is exposed, 0.3 times the light changes 0.0024, 0.001 times
+# 0.12, 30 times 0.005.
 ALIKE = 0.002
 # Of the colour, likewise: 0.003 and 0.0066 were measured, and 0.012, 2.4 and 0.04 without.
 ALIKE_IN_COLOUR = 0.008
