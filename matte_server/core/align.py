@@ -23,7 +23,7 @@ from .alignment_features import AlignmentFeatures, Points, grey_of
 from .direct_alignment import DirectFit, align_directly
 from .exposure import most_frequent_ratio
 from .image import Float32, Grey, Image
-from .local_misfit import FEATURES_OF_SIDE, LOCAL_MISFIT, lies_beside
+from .local_misfit import FEATURES_OF_SIDE, LOCAL_MISFIT, TRACKED_OF_SIDE, lies_beside
 from .motion_fit import FEWEST_POINTS, FINE_THRESHOLD_PX, Matrix, choose_motion, distances_px, hull_part
 from .tracking import PointPairs, track
 from .window import Window, enlarged
@@ -197,9 +197,7 @@ def _by_details(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matri
     # Features are found again also where the transform is too far off for points to be tracked.
     if isinstance(found, str) or found.warnings:
         return found
-    pairs = _pairs_on_plane(coarse.pairs, (plate.window, clean.window))
-    is_beside = lies_beside(found.transform, *pairs, plate.window, FEATURES_OF_SIDE)
-    return replace(found, warnings=(LOCAL_MISFIT,)) if is_beside else found
+    return _checked(found, coarse.pairs, (plate.window, clean.window), FEATURES_OF_SIDE)
 
 
 def _refined(
@@ -218,8 +216,11 @@ def _refined(
     tracked = track(plate.grey, clean, grey_of(clean.light, same_middle), coarse, most)
     if len(tracked[0]) < FEWEST_POINTS:
         return "too few of its details are found again in the plate."
-    fit = _fit(tracked, (plate.window, clean.window), start, mode, coarse)
-    return fit or "the details found again do not agree on one movement."
+    windows = plate.window, clean.window
+    fit = _fit(tracked, windows, start, mode, coarse)
+    if fit is None:
+        return "the details found again do not agree on one movement."
+    return _checked(fit, tracked, windows, TRACKED_OF_SIDE)
 
 
 def _by_features(
@@ -284,8 +285,16 @@ def _fit(
         inliers=float(inside.mean()),
         residual_px=float(np.median(distances[inside])),
         points=len(source),
-        warnings=(LOCAL_MISFIT,) if lies_beside(transform, source, target, plate) else (),
     )
+
+
+def _checked(
+    found: Alignment, pairs: PointPairs, windows: tuple[Window, Window], least_of_side: float
+) -> Alignment:
+    """``found`` with a warning where pairs of points (clean plate, plate; array coordinates) say that a part of the
+    frame lies beside it. ``windows``: the plate's and the clean plate's."""
+    is_beside = lies_beside(found.transform, *_pairs_on_plane(pairs, windows), windows[0], least_of_side)
+    return replace(found, warnings=(LOCAL_MISFIT,)) if is_beside else found
 
 
 def _pairs_on_plane(pairs: PointPairs, windows: tuple[Window, Window]) -> PointPairs:

@@ -23,18 +23,16 @@ LOCAL_MISFIT = (
 _PARTS = 4
 """Across and down."""
 _FEWEST = 12
-# Pixels, and a part of the longer side. In 10 real and rendered frames of a hand-held camera no part is off by more
-# than a quarter of a pixel.
-_LEAST_PX, _LEAST_OF_SIDE = 1.5, 1e-3
-FEATURES_OF_SIDE = 8e-3
-"""For features: their places are those of a copy of 1000 pixels, and less exact than those of tracked points."""
-# Of a part's details that lie beside, so many must lie within half of their common offset of it.
+# In 10 real and rendered frames of a hand-held camera no part is off by more than a quarter of a pixel.
+_LEAST_PX = 1.5
+TRACKED_OF_SIDE, FEATURES_OF_SIDE = 1e-3, 8e-3
+"""From what part of the frame's longer side on tracked points, or features, lie beside. The places of features are
+those of a copy of 1000 pixels, and less exact."""
+# So large a part of the details that lie beside must have their common offset, to within half of its length.
 _MOSTLY = 0.6
 
 
-def lies_beside(
-    transform: Matrix, source: Points, target: Points, window: Window, least_of_side: float = _LEAST_OF_SIDE
-) -> bool:
+def lies_beside(transform: Matrix, source: Points, target: Points, window: Window, least_of_side: float) -> bool:
     """Whether the details of a part of the plate's ``window`` lie together beside where ``transform`` puts them.
     ``source``, ``target``: their places in the clean plate and in the plate, in pixels of the EXR plane, n x 2.
     ``least_of_side``: what counts as beside, as a part of the window's longer side."""

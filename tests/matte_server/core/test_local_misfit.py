@@ -10,7 +10,7 @@ import pytest
 
 from matte_server.core.align import align
 from matte_server.core.image import Float32
-from matte_server.core.local_misfit import LOCAL_MISFIT, lies_beside
+from matte_server.core.local_misfit import LOCAL_MISFIT, TRACKED_OF_SIDE, lies_beside
 from matte_server.core.window import Window
 from tests.matte_server.pictures import homography_within, image, moved, room
 
@@ -58,6 +58,14 @@ def test_what_one_transform_cannot_follow_is_said(changed: Callable[[Float32], F
     assert align(image(changed(clean)), image(clean), "auto").warnings == (LOCAL_MISFIT,)
 
 
+def test_features_alone_are_less_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """5 pixels are 5 thousandths of this frame's side: less than the 8 from which features count as beside."""
+    monkeypatch.setattr("matte_server.core.align._refined", lambda *given: "no point could be tracked.")
+    clean = room(*SIZE)
+    found = align(image(pushed(clean)), image(clean), "auto")
+    assert found.points > 0 and found.warnings == ()
+
+
 def test_a_camera_that_moves_is_followed() -> None:
     clean = room(*SIZE)
     corners = {"tl": (19.0, -11.0), "tr": (-15.0, 12.0), "br": (20.0, 9.0), "bl": (-6.0, -20.0)}
@@ -75,15 +83,15 @@ def test_leaves_that_move_each_otherwise_say_nothing() -> None:
     source, target = tracked()
     high = target[:, 1] < 300
     target[high] += np.random.default_rng(2).normal(0, 4, target[high].shape).astype(np.float32)
-    assert not lies_beside(np.eye(3), source, target, WINDOW)
+    assert not lies_beside(np.eye(3), source, target, WINDOW, TRACKED_OF_SIDE)
 
 
 @pytest.mark.parametrize(("away", "said"), [(1.2, False), (2.0, True)])
 def test_an_offset_counts_from_a_pixel_and_a_half_on(away: float, said: bool) -> None:
-    """Of the window's top left part, 240 x 135, half of the details belong to a post before the set."""
+    """In the window's top left part, 240 x 135, four of five details belong to a post before the set."""
     source, target = tracked()
     corner = (target[:, 0] < 220) & (target[:, 1] < 165)
     near = corner & (np.arange(500) % 5 != 0)
     target[near, 0] += away
     assert near.sum() >= 12
-    assert lies_beside(np.eye(3), source, target, WINDOW) is said
+    assert lies_beside(np.eye(3), source, target, WINDOW, TRACKED_OF_SIDE) is said
