@@ -28,6 +28,12 @@ def is_busy() -> bool:
     return is_rendering() or _runs(*_READERS)
 
 
+def is_playing() -> bool:
+    """Whether an animation plays in a window."""
+    manager: Any = bpy.context.window_manager
+    return any(window.screen.is_animation_playing for window in manager.windows)
+
+
 def waiting() -> str:
     """What is waited for where Blender is busy, for panels."""
     return "Waiting for the render" if is_rendering() else "Waiting for the viewer"

@@ -319,8 +319,11 @@ def refresh_all(by_timer: bool = False) -> None:
 _QUIET_S = 0.3
 _LOOK_S = 3.0
 _TICK_S = 0.1
+_SHARE = 0.02
+"""As much of the window's time, at most, goes into looks at what Blender does not tell of."""
 _refreshed_at = 0.0
 _looked_at = 0.0
+_next_unreported = 0.0
 _frames_looked_at: list[int] = []
 _server_was_dead = False
 
@@ -337,8 +340,7 @@ def tick() -> float | None:
         redraw()
     if runtime.rendering_input or runtime.rendering:
         return _TICK_S
-    if fingerprint.look_again():
-        runtime.mark_changed()
+    _look_at_unreported(now)
     is_due = runtime.changed_at > _refreshed_at and now - runtime.changed_at > _QUIET_S
     if is_due or (runtime.kept_back and not jobs.is_busy()):
         _refreshed_at, runtime.kept_back = now, False
@@ -349,6 +351,18 @@ def tick() -> float | None:
         before, _frames_looked_at = _frames_looked_at, _shown_frames()
         look_at_files(is_new_frame=before != _frames_looked_at)
     return _TICK_S
+
+
+def _look_at_unreported(now: float) -> None:
+    """Looks at one of the data-blocks whose edits Blender may not have told. Not while an animation plays, which
+    would stutter."""
+    global _next_unreported
+    if now < _next_unreported or jobs.is_playing():
+        return
+    begun = time.perf_counter()
+    if fingerprint.look_again():
+        runtime.mark_changed()
+    _next_unreported = now + (time.perf_counter() - begun) / _SHARE
 
 
 def _shown_frames() -> list[int]:

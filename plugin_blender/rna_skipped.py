@@ -208,7 +208,6 @@ _OF = {
             "height",
             "hide",
             "inputs",
-            "is_active_output",
             "label",
             "location",
             "location_absolute",

@@ -131,6 +131,10 @@ def called_as_interface(scene: Any, cube: Any, edit: Edit) -> None:
     cube.data.materials.append(ink)
     pen = ink.grease_pencil
     edit("strokes of Grease Pencil", setting(pen, "show_stroke", not pen.show_stroke))
+    nodes = cube.active_material.node_tree.nodes
+    other = nodes.new("ShaderNodeOutputMaterial")
+    edit("another output of a material", setting(other, "is_active_output", True))
+    nodes.remove(other)
     shading = scene.display.shading
     edit("cavities in Workbench", setting(shading, "show_cavity", not shading.show_cavity))
 
