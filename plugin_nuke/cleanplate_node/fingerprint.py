@@ -25,17 +25,8 @@ from .knob_text import all_pairs
 # Knobs of how a node looks in the graph and what it is called; they do not change its picture.
 _COSMETIC = frozenset(
     [
-        *(
-            "name",
-            "xpos",
-            "ypos",
-            "selected",
-            "label",
-            "autolabel",
-            "note_font",
-            "note_font_size",
-            "note_font_color",
-        ),
+        *("name", "xpos", "ypos", "selected", "label", "autolabel"),
+        *("note_font", "note_font_size", "note_font_color"),
         *("tile_color", "gl_color", "icon", "indicators", "hide_input", "cached", "dope_sheet", "bookmark", "help"),
         *("postage_stamp", "postage_stamp_frame", "panel", "lock_connections", "mapsize", "window", "panelDropped"),
         # Where what is inside of a Group is shown.

@@ -13,7 +13,7 @@ from cleanplate_node.shutter import Opened, opened
 from nuke._state import State
 
 from tests.plugin_nuke.pressing import overwrite, press
-from tests.plugin_nuke.test_more_edits import FRAME, EditedComp, test_an_edit_behind_another_one
+from tests.plugin_nuke.test_more_edits import FRAME, EditedComp, check_edit
 
 Edit = Callable[[EditedComp], object]
 
@@ -94,7 +94,7 @@ _LONGER, _LATER = _set("plate", "last", 9), _set("plate", "first", 2)
     ],
 )
 def test_the_range_of_a_clip(before: Edit, edit: Edit, is_seen: bool, comp: EditedComp) -> None:
-    test_an_edit_behind_another_one(before, edit, is_seen, comp)
+    check_edit(before, edit, is_seen, comp)
 
 
 def _follows(knob: str = "translate", kind: str = "Transform", **knobs: object) -> Edit:
@@ -190,6 +190,7 @@ def _control(comp: EditedComp) -> None:
         ("[python nuke.frame()]", False),
         ("[value Control.white]", False),
         ("[frame]", False),
+        ("[expression Control.white]", False),
         ("frame", True),
         ("Control.white", True),
         ("[value Control.black]", True),
@@ -228,7 +229,7 @@ def test_where_the_timeline_picks_any_input_counts(comp: EditedComp) -> None:
     ],
 )
 def test_a_projects_own_curve(before: Edit, edit: Edit, is_seen: bool, comp: EditedComp) -> None:
-    test_an_edit_behind_another_one(before, edit, is_seen, comp)
+    check_edit(before, edit, is_seen, comp)
 
 
 def _scene(comp: EditedComp) -> nuke.Node:

@@ -45,6 +45,17 @@ class EditedComp:
         return found.settings_key(options), key.files, key.driven, key.options, key.needs_hashes
 
 
+def check_edit(
+    before: Callable[[EditedComp], object], edit: Callable[[EditedComp], object], is_seen: bool, comp: EditedComp
+) -> None:
+    """Whether an edit behind another one, which is made ``before``, is seen in what is compared."""
+    before(comp)
+    known = comp.keys(FRAME)
+    assert comp.keys(FRAME) == known
+    edit(comp)
+    assert (comp.keys(FRAME) != known) == is_seen
+
+
 def _same_time_other_size(comp: EditedComp) -> None:
     path = comp.shot / "plate.0002.exr"
     known = path.stat()
@@ -183,11 +194,7 @@ def _written(name: str) -> Callable[[EditedComp], None]:
 def test_an_edit_behind_another_one(
     before: Callable[[EditedComp], object], edit: Callable[[EditedComp], object], is_seen: bool, comp: EditedComp
 ) -> None:
-    before(comp)
-    known = comp.keys(FRAME)
-    assert comp.keys(FRAME) == known
-    edit(comp)
-    assert (comp.keys(FRAME) != known) == is_seen
+    check_edit(before, edit, is_seen, comp)
 
 
 def _driven(comp: EditedComp) -> None:
@@ -297,7 +304,7 @@ _LINEAR: Callable[[EditedComp], object] = lambda comp: nuke.root()["floatLut"].s
 def test_an_edit_at_another_frame_or_place(
     before: Callable[[EditedComp], object], edit: Callable[[EditedComp], object], is_seen: bool, comp: EditedComp
 ) -> None:
-    test_an_edit_behind_another_one(before, edit, is_seen, comp)
+    check_edit(before, edit, is_seen, comp)
 
 
 def test_a_constant_expression_has_the_key_that_it_had_before_any_frame_counted(comp: EditedComp) -> None:
@@ -351,7 +358,7 @@ _BY_OCIO, _CG = _colours("aces_1.1", "OCIO"), "fn-nuke_cg-config-v1.0.0_aces-v1.
 def test_the_configuration_that_nodes_convert_by(
     before: Callable[[EditedComp], object], edit: Callable[[EditedComp], object], is_seen: bool, comp: EditedComp
 ) -> None:
-    test_an_edit_behind_another_one(before, edit, is_seen, comp)
+    check_edit(before, edit, is_seen, comp)
 
 
 def test_a_configuration_that_is_sent_is_named_once(comp: EditedComp) -> None:

@@ -72,7 +72,8 @@ def views_written(write: Node) -> tuple[str, ...]:
     knob = write.knob("views")
     chosen = [unquoted(word) for word in words(str(knob.value() or ""))] if knob is not None else []
     written = tuple(view for view in views() if view in chosen) or views()
-    return tuple(view for view in written if view in _views_of_the_command()) or written
+    named = _views_of_the_command()
+    return tuple(view for view in written if view in named) or written
 
 
 def _views_of_the_command() -> Sequence[str]:

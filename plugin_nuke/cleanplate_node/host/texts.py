@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Optional
@@ -30,7 +31,7 @@ _ASKS_FOR_RENDER = re.compile(r"\A[\s{}()\[\]!\d\"-]*python[\s{}\d-]*(?:not )?nu
 """As of nodes that are off while the artist works: ``[python {1-nuke.executing()}]``."""
 _VALUES = ("value", "numvalue")
 _CODE = ("python", "exec")
-_OF_THE_TIMELINE = ("metadata", "clock", "date", "frame", "timecode")
+_OF_THE_TIMELINE = ("expression", "metadata", "clock", "date", "frame", "timecode", "in")
 _FRAME_OR_VIEW = ("#", "%")
 """What Nuke replaces in an evaluated text by the number of the current frame, or the name of a view."""
 _NO_TCL = ("file", "proxy", "kernelSource")
@@ -46,7 +47,11 @@ class EvaluatedText:
         self._knob = knob
 
     def values_at(self, frame: float) -> list[Optional[str]]:
-        """The text with its TCL evaluated; None where that fails."""
+        """The text with its TCL evaluated; None where that fails. It is run once, for all frames."""
+        return self._values
+
+    @functools.cached_property
+    def _values(self) -> list[Optional[str]]:
         try:
             return [str(self._knob.evaluate())]
         except RuntimeError:

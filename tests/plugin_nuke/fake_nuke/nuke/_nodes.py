@@ -993,21 +993,8 @@ _WORK: dict[str, Callable[[Node, int, str, bool], Picture]] = {
     "OneView": _one_view,
     "JoinViews": _join_views,
     "Constant": _constant,
-    **dict.fromkeys(
-        (
-            "Transform",
-            "UnrealReader",
-            "Roto",
-            "NoOp",
-            "Reformat",
-            "OCIOColorSpace",
-            "Tracker4",
-            "ColorLookup",
-            "Vectorfield",
-            "Text2",
-        ),
-        _passes,
-    ),
+    **dict.fromkeys(("NoOp", "Roto", "Text2", "Transform", "Tracker4", "Reformat", "OCIOColorSpace"), _passes),
+    **dict.fromkeys(("ColorLookup", "Vectorfield", "UnrealReader"), _passes),
     # What is seen of a scene is no picture here: they stand where one would be rendered.
     **dict.fromkeys(("ReadGeo2", "Camera3", "Camera4", "ScanlineRender"), _passes),
     **dict.fromkeys(_GROUPS, _group),
