@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import bpy
 import stage
@@ -183,4 +184,22 @@ def unreported(scene: Any, cube: Any, edit: Edit) -> None:
     node.scene = scene
     bpy.data.scenes.remove(other)
     assert not any(fingerprint.look_again() for _ in range(len(fingerprint._known))), "nothing was edited"
+    timed()
     runtime.in_window = False
+
+
+def timed() -> None:
+    """The window's timer looks at one data-block, rests, and leaves an animation that plays alone."""
+    from plugin_blender import fingerprint, jobs, planning
+
+    def looks(now: float) -> bool:
+        before = fingerprint._turn
+        planning._look_at_unreported(now)
+        return fingerprint._turn != before
+
+    planning._next_unreported = 0.0
+    assert looks(1.0) and not looks(1.0)
+    later = planning._next_unreported
+    with mock.patch.object(jobs, "is_playing", return_value=True):
+        assert not looks(later)
+    assert looks(later)
