@@ -16,7 +16,7 @@ from matte_link.options import MatteOptions
 
 from matte_server.errors import MatteError
 from matte_server.farm import resident
-from matte_server.server import keys
+from matte_server.server import keys, local_server
 from matte_server.server.local_server import PRIVATE, LocalServer, server_for
 from tests.matte_server.server.conftest import Pictures
 
@@ -53,10 +53,19 @@ def shots(tmp_path: Path, pictures: Pictures) -> Path:
 @pytest.fixture
 def own(shots: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     """What ``cleanplate matte --ocio-config mine.ocio`` starts."""
-    monkeypatch.delenv(ADDRESS_VARIABLE, raising=False)
-    monkeypatch.setattr("matte_server.server.local_server._answers", lambda endpoint: False)
+    # Where nobody answers: at the default address somebody may.
+    monkeypatch.setenv(ADDRESS_VARIABLE, "tcp://127.0.0.1:9")
+    monkeypatch.setattr(local_server, "_NAMED_S", 0.2)
     with server_for("", files=[shots / "mine.ocio"]) as endpoint:
         yield endpoint
+
+
+def test_whoever_has_its_keys_takes_it_whoever_runs_it(own: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ADDRESS_VARIABLE)
+    monkeypatch.setattr(local_server, "endpoint_of", lambda *named: own)
+    monkeypatch.setattr(local_server, "is_another_users", lambda address: True)
+    with server_for("") as found:
+        assert found == own
 
 
 def test_nobody_else_is_answered(own: Endpoint, tmp_path: Path) -> None:
