@@ -10,9 +10,9 @@ from matte_server.models.cleanplate_light import exposed, gain_to_middle
 from matte_server.models.protocols import ModelSettings
 from tests.matte_server.models.test_cleanplate import frame
 
-# Of alpha and colour, in the mean over the frame. It is seen at 0.18 instead of its own 0.25, which was measured to
-# change 0.0007 and 0.003, or at 1, which changes 0.0024 and 0.009. Seen as it is exposed, 0.3 times the light changes
-# 0.0024 and 0.012, 0.001 times 0.12 and 2.4, 30 times 0.005 and 0.04.
+# Of alpha and colour, in the mean over the frame. It is seen at 0.18 instead of its own 0.25, which was measured
+# to change 0.0007 and 0.003, or at 1, which changes 0.0024 and 0.009. Seen as it is exposed, 0.3 times the light
+# changes 0.0024 and 0.012, 0.001 times 0.12 and 2.4, 30 times 0.005 and 0.04.
 DARKER, BRIGHTER = (0.001, 0.004), (0.003, 0.011)
 
 
