@@ -57,7 +57,7 @@ class LearnableCleanplate:
         self._device = device
 
     def loss(self, picture: Batch, generator: torch.Generator) -> Tensor:
-        gain = gain_to_middle(picture["clean"], picture["coverage"])
+        gain = gain_to_middle(picture["plate"], picture["clean"], picture["coverage"])
         picture = {**picture, **{name: picture[name] * gain for name in ("plate", "clean", "foreground")}}
         octaves = octaves_for(*(int(side) for side in picture["alpha"].shape[-2:]))
         if float(torch.rand((), generator=generator, device=self._device)) < _SECOND_LOOKS:

@@ -150,7 +150,7 @@ class CleanplateModel:
     def predict(self, frame: FrameTensors, settings: ModelSettings, check: CancelCheck) -> Prediction:
         """Alpha at full resolution. The foreground is the network's colour, an estimate for the foreground solve;
         the expected error is the network's."""
-        gain, dtype = gain_to_middle(frame.clean_plate, frame.coverage), settings.autocast
+        gain, dtype = gain_to_middle(frame.plate, frame.clean_plate, frame.coverage), settings.autocast
         with torch.autocast(self._device.type, dtype, enabled=dtype is not None):
             return in_own_light(self._found(exposed(frame, gain), settings, check), gain)
 
