@@ -46,6 +46,7 @@ def render_feeds(scene: Any, feeds: Mapping[str, Feed], frame: int, folder: Path
         raise NodeError("Blender is rendering, or computes what the viewer shows.", "Try again in a moment.")
     names = tuple(f"input{index}" for index in range(len(feeds)))
     loaded_pictures.load_changed()
+    shown = [(each, each.frame_current) for each in bpy.data.scenes]
     copy = _CopiedScene(scene)
     runtime.rendering_input = True
     try:
@@ -58,6 +59,7 @@ def render_feeds(scene: Any, feeds: Mapping[str, Feed], frame: int, folder: Path
     finally:
         runtime.rendering_input = False
         copy.delete()
+        _go_back(shown)
     (folder / f"{_MAIN}{frame:04d}.exr").unlink(missing_ok=True)
     files = [folder / f"{name}_{frame:04d}.exr" for name in names]
     for name, file in zip(feeds, files, strict=True):
@@ -68,6 +70,14 @@ def render_feeds(scene: Any, feeds: Mapping[str, Feed], frame: int, folder: Path
                 f"What feeds {name} could not be written whole: {folder} is full.", "Free some space there."
             )
     return [str(file) for file in files]
+
+
+def _go_back(shown: Sequence[tuple[Any, int]]) -> None:
+    """Scenes go back to the frames that they have ``shown``: Blender leaves one that Render Layers name at the
+    frame that was rendered."""
+    for scene, frame in shown:
+        if scene.frame_current != frame:
+            scene.frame_current = frame
 
 
 def _need_feed(node: Any, name: str, scene: Any) -> Feed:

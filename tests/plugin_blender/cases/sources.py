@@ -126,6 +126,7 @@ def render_layers(place: Path, scene: Any, tree: Any, node: Any) -> dict[str, An
         assert kind(node) == "GraphSource"
         (file,) = extraction.render_inputs(scene, node, ["Plate"], 2, place)
         files[name] = str(Path(file).rename(place / f"layers_{name}.exr"))
+        assert scene.frame_current == other.frame_current == 1, "the timeline of the window stays"
     before = planning.plan_of(scene, node).key
     other.cycles.samples = 2
     assert planning.plan_of(scene, node).key != before
