@@ -108,6 +108,10 @@ def test_the_main_thread_waits_for_no_share(
         assert found is not None and bench.status(found) == "its results are being looked at"
 
     assert cost(opened, "up to date") < 2 * FEW
+    found = host.find("Cleanplate_Matte1")
+    assert found is not None
+    host.set_value(found, "name", "Renamed")
+    assert cost(lambda: host.open_panel(found), "up to date") < 2 * FEW, "of that name nothing was known"
 
 
 def test_a_file_that_is_overwritten_is_seen_all_the_same(
