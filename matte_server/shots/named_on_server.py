@@ -30,8 +30,9 @@ def check_named_on_server(options: MatteOptions, client: MatteClient) -> None:
         match_exposure=False,
     )
     picture = _grey_picture()
+    # With a core matte V1 needs no weights of segmentation; whether the shot does, its first frame says.
     try:
-        client.matte(Matte(id=new_id(), frame=0, plate=picture, clean_plate=picture, options=asked))
+        client.matte(Matte(id=new_id(), frame=0, plate=picture, clean_plate=picture, core=picture, options=asked))
     except RemoteError as error:
         # What else fails here may be fine with the shot's own pictures.
         if error.code in ALL_FRAMES_FAIL:
