@@ -53,8 +53,7 @@ def _of_scale(guides: Guides) -> list[str]:
         if guide is not None and guide.pixels.size
     }
     return [
-        f"The {role} matte has values up to {peak:g}. All above 1 count as 1, a soft edge too: divide it by "
-        f"{peak:g}."
+        f"The {role} matte has values up to {peak:g}. All above 1 count as 1, soft edges too: divide by its white."
         for role, peak in peaks.items()
         if peak > _LOUDEST_GUIDE
     ]

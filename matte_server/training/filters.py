@@ -45,6 +45,5 @@ def displaced(picture: Tensor, flow: Tensor) -> Tensor:
         torch.arange(height, device=flow.device) + 0.5, torch.arange(width, device=flow.device) + 0.5, indexing="ij"
     )
     grid = torch.stack([(x + flow[0]) * (2 / width) - 1, (y + flow[1]) * (2 / height) - 1], -1)
-    return nnf.grid_sample(picture[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)[
-        0
-    ]
+    found = nnf.grid_sample(picture[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)
+    return found[0]

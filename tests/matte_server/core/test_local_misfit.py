@@ -95,3 +95,12 @@ def test_an_offset_counts_from_a_pixel_and_a_half_on(away: float, said: bool) ->
     target[near, 0] += away
     assert near.sum() >= 12
     assert lies_beside(np.eye(3), source, target, WINDOW, TRACKED_OF_SIDE) is said
+
+
+def test_each_part_is_looked_at_by_itself_wherever_the_window_lies() -> None:
+    """A zoom that was not followed: the left half lies 3 pixels to the left, the right half as far to the right."""
+    source, target = tracked()
+    target[:, 0] += np.where(target[:, 0] < 460, -3.0, 3.0)
+    away = np.array([-3000.0, 2000.0], np.float32)
+    window = Window(-3020, 2030, WINDOW.width, WINDOW.height)
+    assert lies_beside(np.eye(3), source + away, target + away, window, TRACKED_OF_SIDE)

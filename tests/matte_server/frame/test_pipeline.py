@@ -267,9 +267,11 @@ def test_guides_of_any_size_and_softness_are_obeyed(pipeline: MattePipeline, tru
 
 @pytest.mark.parametrize(("peak", "is_told"), [(1.0, False), (1.3, False), (255.0, True)])
 def test_a_guide_from_0_to_255_is_told(truth: Truth, peak: float, is_told: bool) -> None:
-    """Its soft edge was solid, in silence."""
+    """Its soft edge is solid."""
     guide = image(np.linspace(0, peak, 120 * 180, dtype=np.float32).reshape(120, 180, 1))
-    sentence = "The holdout matte has values up to 255. All above 1 count as 1, a soft edge too: divide it by 255."
+    sentence = (
+        "The holdout matte has values up to 255. All above 1 count as 1, soft edges too: divide by its white."
+    )
     assert guide_warnings(image(truth.plate), Guides(holdout=guide)) == [sentence] * is_told
 
 
