@@ -134,7 +134,7 @@ def a_neighbour_that_changes_makes_it_stale(bench: ContractBench) -> Iterator[Wa
         bench.output(node, 2)
         plain_exr.write(shot / "plate.0003.exr", grainy(bench, round(30 + 2 * temporal)))
         host.press(host.find_read(shot / "plate.%04d.exr"), "reload")
-        bench.look(node)
+        freshness.check(node)
         yield bench.compared(node)
         found = freshness.check(node)
         expect(found.usable == fresh, f"at {temporal} the node is {found.text!r}")
