@@ -23,6 +23,7 @@ Batch = dict[str, Tensor]
 _DENSER = 0.25
 """Standard deviation, in natural logarithms, of what the model's own alpha is multiplied by; never below 1."""
 _PICTURES = ("plate", "clean", "foreground", "alpha", "coverage", "trust", "left_out")
+_OF_LIGHT = ("plate", "clean", "foreground")
 _ACROSS, _DOWN = 0.25, 0.06
 """Standard deviation of a subject's shift, as a part of the frame's sides."""
 _LIGHT, _EXPOSURE = 0.15, 0.1
@@ -50,10 +51,7 @@ class Composer:
         if rng.random() < 0.5:
             picture = {name: value.flip(-1) for name, value in picture.items()}
         exposure = float(np.exp(rng.normal(0, _EXPOSURE)))
-        return {
-            name: value * exposure if name in ("plate", "clean", "foreground") else value
-            for name, value in picture.items()
-        }
+        return in_light(picture, exposure)
 
     def _twice(self, rng: np.random.Generator, device: torch.device) -> Batch:
         """One frame with the subject of another, or of itself, in front."""
@@ -69,6 +67,11 @@ class Composer:
         light = float(np.exp(rng.normal(0, _LIGHT)))
         moved = {name: _moved(front[name], down, right) for name in ("foreground", "alpha", "left_out")}
         return subject_over(back, moved["foreground"] * light, moved["alpha"], moved["left_out"])
+
+
+def in_light(picture: Batch, factor: float) -> Batch:
+    """The picture with its light times ``factor``."""
+    return {name: value * factor if name in _OF_LIGHT else value for name, value in picture.items()}
 
 
 def subject_over(back: Batch, foreground: Tensor, alpha: Tensor, left_out: Tensor) -> Batch:

@@ -17,7 +17,7 @@ from ..models.cleanplate_light import gain_to_middle
 from ..models.network_table import CLEANPLATE, V1, V2
 from ..models.networks.cleanplate import CleanplateNet, octaves_for
 from ..models.protocols import FrameTensors, MattingModel, ModelSpec
-from .composites import Batch
+from .composites import Batch, in_light
 from .losses import solid_core, training_losses
 from .published import LearnableV1, LearnableV2
 
@@ -57,8 +57,7 @@ class LearnableCleanplate:
         self._device = device
 
     def loss(self, picture: Batch, generator: torch.Generator) -> Tensor:
-        gain = gain_to_middle(picture["plate"], picture["clean"], picture["coverage"])
-        picture = {**picture, **{name: picture[name] * gain for name in ("plate", "clean", "foreground")}}
+        picture = in_light(picture, gain_to_middle(picture["plate"], picture["clean"], picture["coverage"]))
         octaves = octaves_for(*(int(side) for side in picture["alpha"].shape[-2:]))
         if float(torch.rand((), generator=generator, device=self._device)) < _SECOND_LOOKS:
             picture = {**picture, "core": solid_core(picture["alpha"], octaves)}

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from ..pixels.difference import covered_pixels
 from .networks.cleanplate_features import decode, encode
 from .protocols import FrameTensors, Prediction
 
@@ -24,7 +25,6 @@ _DARKEST, _BRIGHTEST = 0.18, 1.0
 that a camera clipped to white."""
 _MOST = 1000.0
 """Ten stops: what is darker than that is black, and noise."""
-_SAMPLES = 60_000
 _LEAST_APART = 1e-9
 """Of two equal pictures, so that what differs has a mean there, too."""
 
@@ -33,11 +33,10 @@ def gain_to_middle(plate: Tensor, clean_plate: Tensor, coverage: Tensor) -> floa
     """What the light of a frame is multiplied by so that neither the set nor what stands before it is darker than
     what the network has learnt from, or neither is brighter; mostly 1. ``plate``, ``clean_plate``: 1 x 3 x H x W
     scene-linear; ``coverage``: 1 x 1 x H x W, where the clean plate reaches."""
-    step = max(1, round((coverage.numel() / _SAMPLES) ** 0.5))
-    covered = coverage[0, 0, ::step, ::step] > 0.5
-    if not bool(covered.any()):
+    seen, clean = (covered_pixels(picture, coverage).clamp(min=0.0) for picture in (plate, clean_plate))
+    if not clean.numel():
         return 1.0
-    seen, clean = (encode(x[0, :, ::step, ::step][:, covered].clamp(min=0.0)) for x in (plate, clean_plate))
+    seen, clean = encode(seen), encode(clean)
     # Squares: the many pixels of mere grain must not count for more than a small subject.
     apart = (seen - clean).square() + _LEAST_APART
     of_subject = (seen * apart).sum() / apart.sum()

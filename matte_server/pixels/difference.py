@@ -54,12 +54,12 @@ def _slope(light: Tensor) -> Tensor:
 
 def grain_of(plate: Tensor, clean: Tensor, coverage: Tensor) -> Tensor:
     """The ``grain`` of :func:`difference` alone."""
-    return _grain(*_still(*(_sample(picture, coverage) for picture in (plate, clean))))
+    return _grain(*_still(*(covered_pixels(picture, coverage) for picture in (plate, clean))))
 
 
 def difference(plate: Tensor, clean: Tensor, coverage: Tensor) -> Difference:
     """Measures 1 x 3 x H x W scene-linear pictures; uncovered pixels have distance 0 and say nothing."""
-    samples = _still(*(_sample(picture, coverage) for picture in (plate, clean)))
+    samples = _still(*(covered_pixels(picture, coverage) for picture in (plate, clean)))
     grain, dark = _grain(*samples), _dark_noise(*samples)
     height, width = plate.shape[-2:]
     distance, linear = (plate.new_empty(1, 1, height, width) for _ in range(2))
@@ -97,8 +97,9 @@ def _dark_noise(plate: Tensor, clean: Tensor) -> Tensor:
     return torch.minimum(_spread(delta[:, darkest]), _spread(delta)).view(1, 3, 1, 1)
 
 
-def _sample(picture: Tensor, coverage: Tensor) -> Tensor:
-    """About 60 000 covered pixels, channels x pixels."""
+def covered_pixels(picture: Tensor, coverage: Tensor) -> Tensor:
+    """About 60 000 covered pixels spread over 1 x C x H x W, channels x pixels; none where ``coverage``, 1 x 1 x H
+    x W, is 0 everywhere."""
     step = max(1, int((picture.shape[-1] * picture.shape[-2] / 60_000) ** 0.5))
     return picture[0, :, ::step, ::step][:, coverage[0, 0, ::step, ::step] > 0.5]
 
