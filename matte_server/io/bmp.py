@@ -87,7 +87,7 @@ def _is_of_os_2(path: Path, label: str) -> bool:
 
 def _oddness(header: BmpHeader) -> str:
     """In which way a BMP is not as OpenImageIO takes for granted; empty if it is."""
-    if header.size not in _SIZES:
+    if header.size and header.size not in _SIZES:  # else it is cut
         return f"with a header of {header.size} bytes, as OS/2 writes it"
     *colour, alpha = header.masks
     if header.bits == 32 and header.compression in _MASKED and tuple(colour) != _USUAL_MASKS:

@@ -31,6 +31,8 @@ _BEGIN_OF_LIBRARIES = re.compile(
     r'EXR Error \(.*?\): (EXR_ERR_\w+ )?|Error reading pixel data from image file ".*?"\. '
     r"|^TIFFRead\w+ failed [^:]*: "
 )
+_OF_NO_READER = "could not find a format reader"
+"""What OpenImageIO says of a file that none of its readers takes."""
 _UNSUPPORTED = re.compile(
     "unsupported|not supported|no support|not configured|not implemented|cannot handle|only (.* are )?supported"
     "|invalid sampleformat|no format specifier",
@@ -114,7 +116,8 @@ def check_size(data: Window, display: Window, channels: int, label: str, limits:
 def unreadable(path: Path, label: str, reason: str) -> MatteError:
     """The error for a damaged file; of ``reason``, which a library states, the first line is kept."""
     lines = _BEGIN_OF_LIBRARIES.sub("", reason.replace(str(path), label)).replace("\x00", "").strip().splitlines()
-    first = printable(lines[0], 200).rstrip(".") if lines else "the file is damaged or of an unknown format"
+    is_told = bool(lines) and _OF_NO_READER not in lines[0]
+    first = printable(lines[0], 200).rstrip(".") if is_told else "the file is damaged or of an unknown format"
     hint = "It may be truncated or still being written; render or copy it again."
     if _UNSUPPORTED.search(first):
         hint = "Convert it to EXR, TIFF, PNG or JPEG in a usual form."

@@ -8,7 +8,7 @@ attributes of EXRs are kept exactly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +44,7 @@ from .jpeg import (
     states_pixels_per_length,
 )
 from .jpeg2000 import is_multiplied_by_alpha
-from .jpeg_xl import jpeg_xl_head
+from .jpeg_xl import JPEG_XL_MAGIC, jpeg_xl_head, long_enough
 from .library_output import libraries_silenced
 from .orientation import ORIENTATIONS, upright
 from .png_chunks import ANIMATION, exif_after_pixels
@@ -54,7 +54,7 @@ from .radiance import holds_xyz, radiance_orientation, radiance_pixel_aspect
 from .refused_stills import BITS, HEAD, PHOTOMETRIC, refuse_file, refuse_layout
 from .still_attributes import attributes_of
 from .still_header import StillHeader
-from .tiff_tags import TIFF_MAGIC, has_pages_below, orientation_of_exif
+from .tiff_tags import TIFF_MAGIC, has_pages_below, orientation_of_exif, with_wide_palette
 from .unused_alpha import is_unused_alpha, lacks_its_alpha
 
 _NOT_THE_PICTURE = 1 | 4
@@ -73,6 +73,13 @@ _BEGINNINGS = (
     *(b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL", b"\xff\x0a", b"\x01\xda", b"\0\0\1\0"),
     *(b"P%c" % kind for kind in b"123456Ff"),
 )
+# First bytes of formats -> what writes such a file anew where OpenImageIO would read it wrong or not at all.
+_REWRITTEN: dict[tuple[bytes, ...], Callable[[Path], bytes | None]] = {
+    (BMP_MAGIC,): ended_once,
+    DPX_MAGIC: fully_stated,
+    TIFF_MAGIC: with_wide_palette,
+    JPEG_XL_MAGIC: long_enough,
+}
 _TARGA = (".tga", ".tpic", ".icb", ".vda", ".vst")
 _SEVERAL = "The file holds several pictures, and the first one was read."
 _WITHOUT_ALPHA = "The picture's alpha, of one bit, was left out."
@@ -142,7 +149,7 @@ def _plainer(path: Path, head: bytes, label: str) -> tuple[bytes | None, tuple[s
     """The bytes of a still that OpenImageIO reads right where it does not so with the file itself, else None; and
     what it leaves out. Raises ``MatteError`` as :func:`refuse_unsaid_inks` does."""
     if not head.startswith(JPEG_MAGIC):
-        return ended_once(path) if head.startswith(BMP_MAGIC) else fully_stated(path), ()
+        return next((rewrite(path) for begins, rewrite in _REWRITTEN.items() if head.startswith(begins)), None), ()
     data = path.read_bytes()
     refuse_unsaid_inks(data, label)
     if jpeg_is_cut(data):

@@ -1,6 +1,7 @@
 """The head of a JPEG XL (ISO 18181-1, annexes D and E): whether it is an animation, and what its alpha means.
 
-OpenImageIO says neither: of an animation it reads the last picture.
+OpenImageIO says neither: of an animation it reads the last picture. It opens no file of fewer than 128 bytes, as an
+empty matte of any size has.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ _CODESTREAM = b"\xff\x0a"
 JPEG_XL_MAGIC = (_CODESTREAM, b"\0\0\0\x0cJXL \r\n\x87\n")
 """First bytes, of a codestream and of one in a container."""
 _HEAD = 1 << 16
+_LEAST = 128
+"""Bytes of the shortest file that OpenImageIO opens."""
+_KIND_OF_FILE = struct.pack(">I4s4sI4s", 20, b"ftyp", b"jxl ", 0, b"jxl ")
 _ALPHA = 0
 """The type of an extra channel that is alpha."""
 # Alternatives of a number: its bits, and what is added to them.
@@ -41,6 +45,17 @@ def jpeg_xl_head(path: Path) -> JpegXlHead:
         return _metadata(_Bits(_codestream(data)))
     except (IndexError, struct.error):
         return JpegXlHead()
+
+
+def long_enough(path: Path) -> bytes | None:
+    """The bytes of a file that is too short for OpenImageIO, in a container with a free box behind it; None for
+    others, and where there is no codestream. Raises ``OSError``."""
+    if path.stat().st_size >= _LEAST or not (codestream := _codestream(path.read_bytes())):
+        return None
+    # A box of its own size, so that a decoder does not go on behind a codestream that was cut.
+    size = 8 + len(_CODESTREAM) + len(codestream)
+    boxed = struct.pack(">I4s", size, b"jxlc") + _CODESTREAM + codestream
+    return JPEG_XL_MAGIC[1] + _KIND_OF_FILE + boxed + struct.pack(">I4s", _LEAST, b"free").ljust(_LEAST, b"\0")
 
 
 class _Bits:

@@ -18,6 +18,9 @@ _TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES, _PAGES_BELOW = 301, 318, 319, 330
 TRANSFER_FUNCTION, WHITE_POINT, PRIMARIES = "TransferFunction", "WhitePoint", "PrimaryChromaticities"
 _COLOUR_TAGS = {_TRANSFER_FUNCTION: TRANSFER_FUNCTION, _WHITE_POINT: WHITE_POINT, _PRIMARIES: PRIMARIES}
 _COMPRESSION, _JPEG = 259, 7
+_PALETTE, _TO_16_BITS = 320, 257
+"""The tag of a palette, whose numbers have 16 bits; by what those of 8 are multiplied."""
+_MOST_COLOURS = 3 << 16
 _STRIPS, _TILES = (273, 279), (324, 325)
 """Where strips and tiles begin, and their bytes."""
 _MOST_STRIPS = 1 << 20
@@ -74,6 +77,22 @@ def lacks_jpeg_data(path: Path) -> bool:
     return False
 
 
+def with_wide_palette(path: Path) -> bytes | None:
+    """The bytes of a TIFF whose palette holds numbers of 8 bits, as some programs write it, with those of 16 that
+    the format asks for; None for others. Raises ``OSError``."""
+    with contextlib.suppress(ValueError, OverflowError, struct.error), path.open("rb") as file:
+        palette = _fields(file).get(_PALETTE)
+        if palette is None or palette.count > _MOST_COLOURS or not (at := palette.place):
+            return None
+        numbers = palette.numbers(file, palette.count)
+        if any(numbers) and max(numbers) < _TO_16_BITS - 1:
+            data = bytearray(path.read_bytes())
+            wide = (int(number) * _TO_16_BITS for number in numbers)
+            struct.pack_into(f"{palette.order}{palette.count}H", data, at, *wide)
+            return bytes(data)
+    return None
+
+
 def orientation_of_exif(data: bytes) -> int:
     """The orientation in EXIF data; 0 if there is none."""
     with contextlib.suppress(*_DAMAGED):
@@ -104,16 +123,21 @@ class _Field:
     count: int
     value: bytes
 
+    @property
+    def place(self) -> int:
+        """Where the numbers lie in the file; 0 where they stand in the field."""
+        if struct.calcsize(self.order + self.layout) * self.count <= len(self.value):
+            return 0
+        return int(struct.unpack(self.order + ("Q" if len(self.value) > 4 else "I"), self.value)[0])
+
     def numbers(self, file: BinaryIO, count: int) -> tuple[float, ...]:
         """The value; empty where it is not ``count`` numbers. Raises what ``_NOT_READ`` lists."""
         if not self.layout or self.count != count:
             return ()
-        layout = self.order + self.layout * self.count
-        size = struct.calcsize(layout)
-        stored = self.value
-        if size > len(stored):
-            file.seek(struct.unpack(self.order + ("Q" if len(stored) > 4 else "I"), stored)[0])
-            stored = file.read(size)
+        layout, stored = self.order + self.layout * self.count, self.value
+        if place := self.place:
+            file.seek(place)
+            stored = file.read(struct.calcsize(layout))
         found = struct.unpack_from(layout, stored)
         if self.layout != _LAYOUTS[_RATIONAL]:
             return found

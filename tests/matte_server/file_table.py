@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import OpenEXR
 from PIL import Image as PillowImage
+from PIL.TiffImagePlugin import TiffImageFile
 
 from tests.matte_server import colour_formulas as formulas
 from tests.matte_server import picture_files as files
@@ -338,6 +339,7 @@ def other_stills() -> Iterator[FileCase]:
         "text.exr": b"hello, this is no picture at all",
         "text.dpx": b"hello, this is no picture at all",
         "cut.jxl": b"\xff\x0a\x7a\x10",
+        "cut.bmp": b"BM\x36\x24\0\0",
     }.items():
         yield FileCase(
             name=name, write=of(Path.write_bytes, data), refusal="unreadable", warning=REFUSED.get(name, "")
@@ -394,7 +396,8 @@ REFUSED = {
     "phone.avif": "is an AVIF file",
     "camera.cr3": "is a camera raw file",
     "movie.png": "is a video",
-    "cut.jxl": "may be truncated",
+    "cut.jxl": "the file is damaged or of an unknown format. It may be truncated",
+    "cut.bmp": "may be truncated",
     "empty.png": "is empty",
     "empty.exr": "is empty",
     "zeros.tif": "begins with zeros",
@@ -503,6 +506,26 @@ def tiffs() -> Iterator[FileCase]:
         stored=CODE[..., 0],
         tolerance=0.02,
     )
+    yield FileCase(
+        name="palette-of-8-bits.tif",
+        write=palette_of_8_bits,
+        light=LIGHT,
+        stored=CODE[..., 0],
+        tolerance=0.02,
+        only_by_rule="Pillow, tifffile and FFmpeg take its numbers for those of 16 bits, which are black",
+    )
+
+
+def palette_of_8_bits(path: Path) -> None:
+    """As programs write it that do not know that TIFF's palettes have 16 bits. Pillow writes 256 times 8 bits."""
+    PillowImage.fromarray(files.whole(CODE)).quantize(256).save(path)
+    with PillowImage.open(path) as image:
+        assert isinstance(image, TiffImageFile)
+        wide = image.tag_v2[320]
+    data = path.read_bytes()
+    stored = struct.pack(f"<{len(wide)}H", *wide)
+    assert stored in data
+    path.write_bytes(data.replace(stored, struct.pack(f"<{len(wide)}H", *(number >> 8 for number in wide))))
 
 
 def dpx_files() -> Iterator[FileCase]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ TWO_PICTURES = {
     "AAAAIWp4bHCAAAABCAQFADwASxiLFYBd1P8AGJKumkAC",
 }
 """8 x 8 pixels of 50 and then of 200 of 255."""
+ALL_51 = "/wraEAVBcSMIAgEANAAAAEAABEAABEAABEAABEAABEAABABLKCTGRUHCDBQtE+YAExMTExMTExMTExMT"
+"""A codestream of 960 x 540 grey pixels of 51 of 255."""
+BOXED = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl "
 # Bits before that of an associated alpha, of a square of 8: size 9, two flags; a depth of 7, a flag, 1 further
 # channel 2; a flag, its kind 2, depth 7, shift 2, length of its name 2. A depth of 16 bits takes 9.
 BEFORE = {"float": 9 + 2 + 7 + 1 + 2 + 1 + 2 + 7 + 2 + 2, "uint16": 9 + 2 + 9 + 1 + 2 + 1 + 2 + 9 + 2 + 2}
@@ -62,6 +66,22 @@ def test_an_animation_is_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(MatteError, match="is an animated JPEG XL") as refused:
         exr.read_image(path)
     assert refused.value.code == "unreadable"
+
+
+@pytest.mark.parametrize("is_boxed", [False, True])
+def test_a_file_of_a_few_bytes_is_read_and_refused_where_it_is_cut(tmp_path: Path, is_boxed: bool) -> None:
+    """A matte of one value has no more in any size; OpenImageIO opens none of fewer than 128 bytes."""
+    path, data = tmp_path / "a.jxl", base64.b64decode(ALL_51)
+    data = BOXED + struct.pack(">I4s", 8 + len(data), b"jxlc") + data if is_boxed else data
+    path.write_bytes(data)
+    found = exr.read_image(path)
+    assert found.pixels.shape == (540, 960, 3)
+    assert np.allclose(found.pixels, 51 / 255, atol=1e-6)  # float32's own rounding
+    for end in range(1, len(data)):
+        path.write_bytes(data[:end])
+        with pytest.raises(MatteError) as refused:
+            exr.read_image(path)
+        assert refused.value.code == "unreadable"
 
 
 def test_heads_of_any_bytes_are_read(tmp_path: Path) -> None:
