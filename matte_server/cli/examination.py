@@ -15,10 +15,10 @@ from matte_link.client import MatteClient
 from matte_link.endpoint import Endpoint
 from matte_link.errors import LinkError
 from matte_link.files import disk_words
+from matte_link.port_owner import is_another_users
 from matte_link.sequence import counted
 
 from ..io.exr import known_formats
-from ..server.port_owner import is_another_users
 from ..server.spool import default_parent
 
 _PACKAGES = ("cleanplate", "torch", "numpy", "opencv-python-headless", "OpenImageIO", "pyzmq", "av")

@@ -18,6 +18,7 @@ from typing import Any
 from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.errors import LinkError
+from matte_link.port_owner import why_not_trusted
 from matte_link.ready_line import (
     STOP_WITH_STDIN,
     ReadyLine,
@@ -28,7 +29,6 @@ from matte_link.ready_line import (
 )
 
 from ..errors import MatteError
-from .port_owner import is_another_users
 from .startup_watchdog import LIMIT_S, StartupWatchdog
 
 PRIVATE = "--private"
@@ -221,10 +221,5 @@ def _why_not(endpoint: Endpoint) -> str | None:
             client.ping(_NAMED_S if is_named else _UNNAMED_S)
         except LinkError as error:
             return error.message if is_named else ""
-    # Keys say whose server it is, and so does whoever names it.
-    if is_named or endpoint.encrypted or not is_another_users(endpoint.address):
-        return None
-    return (
-        f"The matting server at {endpoint.address} is another user's, who could see the pictures; "
-        f"--server {endpoint.address} sends them there."
-    )
+    problem = why_not_trusted(endpoint)
+    return f"{problem} --server {endpoint.address} sends them there." if problem else None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import zmq
 from matte_link.endpoint import DEFAULT_ADDRESS, is_address, is_loopback, not_an_address
+from matte_link.port_owner import is_another_users
 from matte_link.ready_line import STOP_WITH_STDIN, ServerNotStarted, ServerReady, ready_line
 from zmq.auth.thread import ThreadAuthenticator
 
@@ -25,7 +26,6 @@ from .keys import ServerKeys, load_server_keys, private_keys
 from .learning_shelf import LearningShelf, usable_folder
 from .limits import ServiceLimits
 from .metrics import MetricsPage
-from .port_owner import is_another_users
 from .service import Service
 from .spool import Spool
 from .structured_log import log_event

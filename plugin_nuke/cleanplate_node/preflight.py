@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from matte_link.client import MatteClient
+from matte_link.endpoint import ADDRESS_VARIABLE
 from matte_link.errors import CancelledError
 from matte_link.messages import Pong
 from matte_link.options import MatteOptions
+from matte_link.port_owner import why_not_trusted
 
 from . import generations, graph, host, makers, manifest, panel, range_plan
 from .fingerprint import FrameKey
@@ -57,7 +59,7 @@ def preflight(
     options, endpoint = options_of(node), range_plan.endpoint_of(server or str(setting(node, "server")))
     cache = results_folder(node)
     if not quietly:
-        _ask_server(endpoint)
+        _ask_server(endpoint, is_named=bool(server))
     with host.unnoticed(), host.full_resolution():
         sources = sources_of(node)
         _check_copies(sources)
@@ -227,7 +229,17 @@ def _hints(space: str) -> dict[str, str]:
     }
 
 
-def _ask_server(endpoint: range_plan.Endpoint) -> Pong:
+def _ask_server(endpoint: range_plan.Endpoint, is_named: bool = False) -> Pong:
+    """Raises ``LinkError`` where the server does not answer, and where another user of this machine runs it. Nobody
+    named that one but the script, which may be somebody else's, unless it ``is_named`` on a command line."""
+    problem = "" if is_named else why_not_trusted(endpoint)
+    if problem:
+        raise Refused(
+            "another_users",
+            problem,
+            "Start your own on another port and fill in its address as 'Server'; or, if you trust this one, set "
+            f"{ADDRESS_VARIABLE} to its address before Nuke starts.",
+        )
     with MatteClient(endpoint, PING_S) as client:
         answer = client.ping(PING_S)
     makers.remember(endpoint.address, answer)

@@ -24,6 +24,8 @@ from cleanplate_node import (
     range_run,
 )
 from cleanplate_node.bench import ContractBench
+from matte_link import port_owner
+from matte_link.endpoint import ADDRESS_VARIABLE
 from nuke import _host
 from nuke._state import State
 
@@ -56,6 +58,24 @@ def test_another_version_of_the_server(bench: ContractBench, window: State, anot
     assert window.messages == [f"Cleanplate_Matte1: {status}"], "said once"
     assert not window.rendered
     assert press(window, bench, node, "check_server") == status
+
+
+@pytest.mark.parametrize("named_by", ["the script", "the environment"])
+def test_a_server_of_another_user_of_the_machine(
+    bench: ContractBench, window: State, monkeypatch: pytest.MonkeyPatch, named_by: str
+) -> None:
+    """A node's address travels with its script, so it does not say whom its reader trusts with the pictures."""
+    node = bench.node(bench.shot((1,)), 1, 1)
+    monkeypatch.setattr(port_owner, "is_another_users", lambda address: True)
+    if named_by == "the environment":
+        monkeypatch.setenv(ADDRESS_VARIABLE, bench.server.address)
+        assert press(window, bench, node).startswith("up to date")
+        return
+    for button in ("process_range", "process_frame", "check_server", "learn"):
+        assert press(window, bench, node, button).startswith(
+            f"The matting server at {bench.server.address} is another user's, who could see the pictures. Start"
+        )
+    assert not window.rendered
 
 
 def test_a_clean_plate_that_is_not_what_was_expected(

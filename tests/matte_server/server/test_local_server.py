@@ -7,7 +7,6 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 import pytest
+from matte_link import port_owner
 from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.messages import (
@@ -31,9 +31,8 @@ from matte_link.ready_line import ServerNotStarted, ServerReady, ready_line
 
 from matte_server.errors import MatteError
 from matte_server.io import exr
-from matte_server.server import local_server, port_owner
+from matte_server.server import local_server
 from matte_server.server.local_server import LocalServer, await_ready_line, read_lines, server_for
-from matte_server.server.port_owner import is_another_users
 from matte_server.server.spool import default_parent
 from matte_server.server.startup_watchdog import StartupWatchdog
 from matte_server.worker.machine import workers_without_gpu
@@ -184,7 +183,7 @@ def test_another_users_server_gets_pictures_only_where_it_is_named(
     server: LocalServer, own_started: list[str], monkeypatch: pytest.MonkeyPatch, named_by: str
 ) -> None:
     address = server.endpoint.address
-    monkeypatch.setattr(local_server, "is_another_users", lambda address: True)
+    monkeypatch.setattr(port_owner, "is_another_users", lambda address: True)
     monkeypatch.setattr(local_server, "endpoint_of", lambda *named: server.endpoint)
     monkeypatch.setenv(ADDRESS_VARIABLE, address if named_by == "environment" else "")
     with server_for(address if named_by == "option" else "", on_progress=own_started.append) as endpoint:
@@ -192,19 +191,6 @@ def test_another_users_server_gets_pictures_only_where_it_is_named(
     assert [f"at {address} is another user's" in sentence for sentence in own_started] == [True] * (
         named_by == "nobody"
     )
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not say whose a port is")
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_whose_a_port_is_is_known(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as listener:
-        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-        assert not is_another_users(address)
-        monkeypatch.setattr(os, "getuid", lambda: -1)
-        monkeypatch.setattr(port_owner, "_ROOT", -1)  # who runs this test may be root
-        assert is_another_users(address)
-    assert not is_another_users(address)
 
 
 def test_a_server_that_is_killed_leaves_nothing_running_and_the_next_one_loses_nothing(request_for: Make) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from matte_link import port_owner
 from matte_link.client import MatteClient
 from matte_link.endpoint import ADDRESS_VARIABLE, Endpoint
 from matte_link.errors import LinkError, RemoteError
@@ -63,7 +64,7 @@ def own(shots: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 def test_whoever_has_its_keys_takes_it_whoever_runs_it(own: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ADDRESS_VARIABLE)
     monkeypatch.setattr(local_server, "endpoint_of", lambda *named: own)
-    monkeypatch.setattr(local_server, "is_another_users", lambda address: True)
+    monkeypatch.setattr(port_owner, "is_another_users", lambda address: True)
     with server_for("") as found:
         assert found == own
 

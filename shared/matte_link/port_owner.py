@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from .endpoint import ADDRESS_VARIABLE, Endpoint
+
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _LISTENS = "0A"
 _ADDRESS, _STATE, _USER = 1, 3, 7
@@ -21,6 +23,15 @@ def is_another_users(address: str) -> bool:
     if sys.platform != "linux" or not port.isdigit():
         return False
     return bool(_listeners(int(port)) - {os.getuid(), _ROOT})
+
+
+def why_not_trusted(endpoint: Endpoint) -> str:
+    """Why pictures are not for the server that answers there, as one sentence; empty where they may be sent: its
+    keys say whose it is, ``$CLEANPLATE_SERVER`` names it, or it is not known to be another user's."""
+    is_named = os.environ.get(ADDRESS_VARIABLE) == endpoint.address
+    if is_named or endpoint.encrypted or not endpoint.is_loopback or not is_another_users(endpoint.address):
+        return ""
+    return f"The matting server at {endpoint.address} is another user's, who could see the pictures."
 
 
 def _listeners(port: int) -> set[int]:

@@ -1,0 +1,49 @@
+"""Whose server a port is, and whether pictures are for it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+import pytest
+from matte_link import port_owner
+from matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS, Endpoint
+from matte_link.port_owner import is_another_users, why_not_trusted
+
+KEY = "k" * 40
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not say whose a port is")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_whose_a_port_is_is_known(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        assert not is_another_users(address)
+        monkeypatch.setattr(os, "getuid", lambda: -1)
+        monkeypatch.setattr(port_owner, "_ROOT", -1)  # who runs this test may be root
+        assert is_another_users(address)
+    assert not is_another_users(address)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "environment", "is_trusted"),
+    [
+        (Endpoint(), "", False),
+        (Endpoint("tcp://127.0.0.1:7000"), "", False),
+        (Endpoint("tcp://127.0.0.1:7000"), DEFAULT_ADDRESS, False),
+        (Endpoint(), DEFAULT_ADDRESS, True),
+        (Endpoint(DEFAULT_ADDRESS, KEY, KEY, KEY), "", True),
+        # Of another machine nothing is known, whoever listens at that port of this one.
+        (Endpoint("tcp://10.0.0.1:5560", KEY, KEY, KEY), "", True),
+        (Endpoint("tcp://render:5560"), "", True),
+    ],
+)
+def test_another_users_server_is_trusted_by_its_keys_or_where_the_environment_names_it(
+    endpoint: Endpoint, environment: str, is_trusted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_owner, "is_another_users", lambda address: True)
+    monkeypatch.setenv(ADDRESS_VARIABLE, environment)
+    why = f"The matting server at {endpoint.address} is another user's, who could see the pictures."
+    assert why_not_trusted(endpoint) == ("" if is_trusted else why)
