@@ -22,7 +22,7 @@ from .neighbours import Footage
 from .node_options import NodeOptions
 from .node_state import setting
 from .project_colour import config_digest, config_of_nodes, manages_by_ocio, project_colour
-from .shutter import opened
+from .shutter import moments
 from .source_files import FileStamps, look_at_file, name_by_script
 
 _SAMPLED = (1, 101, 1001)
@@ -98,7 +98,9 @@ class NodeSources:
         place, knob = self.upstream.driven[number]
         maps = self._reached[place] or {SAME_FRAME}  # a node that only an expression names
         frames = [one.at(frame) for one in sorted(maps, key=FrameMap.order)]
-        found: list[Sequence[object]] = [knob.values_at(at + beside) for at in frames for beside in self._moments]
+        found: list[Sequence[object]] = [
+            knob.values_at(at + beside) for at in frames for beside in self._moments[place]
+        ]
         if any(one.is_any for one in maps) and isinstance(knob, host.DrivenKnob):
             found.append(self._over_range(number, place, knob))
         return found[0] if all(one == found[0] for one in found) else found
@@ -115,12 +117,9 @@ class NodeSources:
         return self._ranges[number]
 
     @functools.cached_property
-    def _moments(self) -> tuple[float, ...]:
-        """The frame itself, and what motion blur looks at beside it: begin, middle and end of each shutter."""
-        nodes = zip(self.upstream.facts, self._reached)
-        shutters = [opened(one.kind, one.knobs, bool(one.links)) for one, maps in nodes if maps]
-        beside = {at for each in shutters if each for at in (*each, sum(each) / 2)}
-        return 0, *sorted(beside - {0.0})
+    def _moments(self) -> Sequence[tuple[float, ...]]:
+        """For each node upstream, the frame itself and what motion blur looks at beside it."""
+        return moments(self.upstream.facts, self._reached)
 
     @functools.cached_property
     def hashed_with(self) -> str:

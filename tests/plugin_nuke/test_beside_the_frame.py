@@ -97,13 +97,27 @@ def test_the_range_of_a_clip(before: Edit, edit: Edit, is_seen: bool, comp: Edit
     check_edit(before, edit, is_seen, comp)
 
 
+def _keyed_control() -> None:
+    control = host.create("Grade", name="Control")
+    for frame in range(-1, 6):
+        host.set_key(control, "white", frame, 1.0)
+
+
+def _shape_follows(attributes: str) -> Edit:
+    """A shape of a Roto that follows another node."""
+
+    def insert(comp: EditedComp) -> None:
+        _keyed_control()
+        _behind("Roto", curves=f"{{layer Root {{t x44e1 {{Control.white}}}} {{a {attributes}}}}}")(comp)
+
+    return insert
+
+
 def _follows(knob: str = "translate", kind: str = "Transform", **knobs: object) -> Edit:
     """A node that follows another one, which has keys."""
 
     def insert(comp: EditedComp) -> None:
-        control = host.create("Grade", name="Control")
-        for frame in range(-1, 6):
-            host.set_key(control, "white", frame, 1.0)
+        _keyed_control()
         _behind(kind, **knobs)(comp)
         made = host.find("Made")
         assert made is not None
@@ -118,6 +132,34 @@ def _blurred_behind(comp: EditedComp) -> None:
     last = host.create("Transform", motionblur=1.0, shutter=1.0)
     host.connect(last, 0, host.find("Made"))
     host.connect(comp.node, 0, last)
+
+
+def _blurred_behind_a_grade(comp: EditedComp) -> None:
+    """A Grade's pixels are moved as they are at the frame."""
+    _follows("white", "Grade")(comp)
+    last = host.create("Transform", motionblur=1.0, shutter=1.0)
+    host.connect(last, 0, host.find("Made"))
+    host.connect(comp.node, 0, last)
+
+
+def _blurred_before(comp: EditedComp) -> None:
+    """What follows a blurred node is no part of its movement."""
+    _behind("Transform", motionblur=1.0, shutter=1.0)(comp)
+    before = host.find("Made")
+    assert before is not None
+    host.set_value(before, "name", "Before")
+    _follows()(comp)
+    made = host.find("Made")
+    assert made is not None
+    host.connect(made, 0, before)
+
+
+def _blurred_clean_plate(comp: EditedComp) -> None:
+    """The other input's movement is its own."""
+    _follows()(comp)
+    blurred = host.create("Transform", motionblur=1.0, shutter=1.0)
+    host.connect(blurred, 0, host.input_of(comp.node, 1))
+    host.connect(comp.node, 1, blurred)
 
 
 def _moved_at(frame: int) -> Edit:
@@ -141,6 +183,13 @@ def _moved_at(frame: int) -> Edit:
         (_follows(motionblur=1.0, shutter=1.0, shutteroffset="end"), _moved_at(FRAME + 1), False),
         (_follows(motionblur=1.0, shutteroffset="centred"), _moved_at(FRAME - 1), True),
         (_blurred_behind, _moved_at(FRAME + 1), True),
+        (_blurred_behind, _moved_at(FRAME - 1), False),
+        (_blurred_behind_a_grade, _moved_at(FRAME + 1), False),
+        (_blurred_before, _moved_at(FRAME + 1), False),
+        (_blurred_clean_plate, _moved_at(FRAME + 1), False),
+        (_shape_follows("osbe 0 mbo 1 mb 1"), _moved_at(FRAME + 1), True),
+        (_shape_follows("osbe 0 mbo 0 mb 1"), _moved_at(FRAME + 1), False),
+        (_shape_follows("osbe 0"), _moved_at(FRAME), True),
         (_follows("white", "Grade"), _moved_at(FRAME + 1), False),
     ],
 )
@@ -151,25 +200,34 @@ def test_an_open_shutter(before: Edit, edit: Edit, is_seen: bool, comp: EditedCo
     assert (comp.keys(FRAME)[2] != driven) == is_seen
 
 
+_SHAPE = "curves {{{n {layer Root {cubiccurve Bezier1 512 bezier {a osbe 0 MBO str 1}}}}}}"
+
+
 @pytest.mark.parametrize(
-    ("kind", "knobs", "follows", "found"),
+    ("kind", "knobs", "found"),
     [
-        ("Transform", "", True, None),
-        ("Transform", "motionblur 0 shutter 2", True, None),
-        ("Transform", "motionblur 1", False, (0.0, 0.5)),
-        ("CornerPin2D", "motionblur {{curve x1 0 x9 1}}", False, (0.0, 0.5)),
-        ("Tracker4", "motionblur 2 shutter 1.5 shutteroffset centred", False, (-0.75, 0.75)),
-        ("Transform", "motionblur 1 shutter 1 shutteroffset end", False, (-1.0, 0.0)),
-        ("Transform", "motionblur 1 shutteroffset custom shuttercustomoffset -2", False, (-2.0, -1.5)),
-        ("Transform", "motionblur 1 shutter {{parent.shutter}}", False, (-1.0, 1.0)),
-        ("Transform", "motionblur 1 shutteroffset {{parent.way}}", False, (-1.0, 1.0)),
-        ("MotionBlur2D", "shutter 1", False, (0.0, 1.0)),
-        ("Roto", "", True, (-1.0, 1.0)),
-        ("Roto", "motionblur 2", False, None),
+        ("Transform", "", None),
+        ("Transform", "motionblur 0 shutter 2", None),
+        ("Transform", "motionblur 1", (0.0, 0.5)),
+        ("CornerPin2D", "motionblur {{curve x1 0 x9 1}}", (0.0, 0.5)),
+        ("Tracker4", "motionblur 2 shutter 1.5 shutteroffset centred", (-0.75, 0.75)),
+        ("Transform", "motionblur 1 shutter 1 shutteroffset end", (-1.0, 0.0)),
+        ("Transform", "motionblur 1 shutteroffset custom shuttercustomoffset -2", (-2.0, -1.5)),
+        ("Transform", "motionblur 1 shutter {{parent.shutter}}", (-1.0, 1.0)),
+        ("Transform", "motionblur 1 shutteroffset {{parent.way}}", (-1.0, 1.0)),
+        ("MotionBlur2D", "shutter 1", (0.0, 1.0)),
+        # The number of samples that the next shape begins with.
+        ("Roto", "motionblur 2", None),
+        ("Roto", "motionblur_mode global", (-1.0, 1.0)),
+        ("Roto", _SHAPE.replace("MBO ", ""), None),
+        ("Roto", _SHAPE.replace("MBO", "mbo 0 mb 1 mbs x3f000000"), None),
+        ("Roto", _SHAPE.replace("MBO", "mbo 1 mb 1 mbs x3f000000"), (-1.0, 1.0)),
+        ("Roto", _SHAPE.replace("MBO", "mbo x3f800000"), (-1.0, 1.0)),
+        ("Roto", _SHAPE.replace("MBO", "mbo {{curve x1 0 x9 1}}"), (-1.0, 1.0)),
     ],
 )
-def test_when_a_shutter_is_open(kind: str, knobs: str, follows: bool, found: Opened | None) -> None:
-    assert opened(kind, knobs, follows) == found
+def test_when_a_shutter_is_open(kind: str, knobs: str, found: Opened | None) -> None:
+    assert opened(kind, knobs) == found
 
 
 def _says(name: str, expression: str) -> Edit:
