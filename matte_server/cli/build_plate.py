@@ -140,6 +140,9 @@ def _report(built: BuiltPlate, output: Path, reference: ShotFrame) -> int:
         console.err.print(f"Left out, because they could not be brought onto frame {reference.frame}: {shown}.")
     for warning in built.warnings:
         console.warn(warning)
+    if len(built.used) < LEAST_FRAMES:
+        console.say("So few frames do not vote: what stands in them stands in the clean plate.")
+        return console.OK
     if built.gap is None:
         console.say("There is evidence for every pixel.")
         return console.OK

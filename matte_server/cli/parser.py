@@ -19,17 +19,26 @@ from .number_range import NumberRange
 _DEFAULT = "(default: "
 _WIDEST = 116
 """Prose in wider lines is hard to read."""
+_NUMBER = re.compile(r"[\d.,x-]+")
 _NO_VALUE = re.compile(r"argument (\S+): expected one argument")
 _NO_NUMBER = re.compile(r"invalid (int|float) value: ('.*')", re.DOTALL)
 _NUMBERS = {"int": "a whole number", "float": "a number"}
 _MEANT = {
     "--clean-plate": "--clean",
+    "--background-plate": "--clean",
+    "-c": "--clean",
     "--range": "--frames",
+    "--start": "--frames",
+    "--end": "--frames",
+    "--first": "--frames",
+    "--last": "--frames",
     "--force": "--overwrite",
     "--port": "--bind",
     "--host": "--bind",
 }
 """Flags of other programs, and ours by another name, that no spelling leads to."""
+_PLATE = ("--plate", "--input", "-i")
+"""Flags of other programs for what stands first here, without a flag."""
 _FLAGS_OF_MATTE = ("review", "watch")
 """Those that are taken for commands. To ask the commands for their flags would import what they all need."""
 _UNKNOWN = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s']+)")
@@ -130,15 +139,12 @@ class CommandParser(argparse.ArgumentParser):
             words = [word.split("=")[0] for word in self._words if word.startswith("--")]
         known = sorted(self._known())
         meant = [_MEANT[word] for word in words if _MEANT.get(word) in known]
-        near = next(filter(None, [*meant, *(nearest_word(word, known) for word in words if word not in known)]), "")
-        suggestion = f" Did you mean {near}?" if near else ""
-        if not near and message.startswith("unrecognized arguments: ") and found and Path(found[1]).exists():
-            suggestion = " A pattern with * belongs in quotes: the shell has put the files' names in its place."
-            has_clean = any(word.split("=")[0] == "--clean" for word in self._words)
-            if len(message.split()) == 3 and "--clean" in known and not has_clean:
-                suggestion = f" The clean plate is named with --clean {found[1]}."
-        if not near and found:
-            suggestion = suggestion or self._word_before(found[1], message)
+        # A file's name is no misspelt flag.
+        spelt = [word for word in words if word not in known and not Path(word).suffix]
+        near = next(filter(None, [*meant, *(nearest_word(word, known) for word in spelt)]), "")
+        suggestion = f" Did you mean {near}?" if near else self._what_stray_words_mean(message)
+        if not suggestion and found:
+            suggestion = self._word_before(found[1], message)
         suggestion = suggestion or self._value_with_a_dash(message) or self._commands_below(message)
         self.exit(2, f"{self.prog}: error: {message}.{suggestion} See '{self.prog} --help'.\n")
 
@@ -149,6 +155,44 @@ class CommandParser(argparse.ArgumentParser):
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return parsed, unknown
+
+    def _what_stray_words_mean(self, message: str) -> str:
+        """What is to be written where words stand without a flag that needs one, or a flag that stands without."""
+        places = [action.dest for action in self._actions if not action.option_strings]
+        words = [word.split("=")[0] for word in self._words]
+        if "plate" in places and any(word in _PLATE for word in words):
+            return " PLATE stands first, without a flag."
+        at = self._stray_words()[len(places) :]
+        if not at or not message.startswith(("unrecognized arguments: ", "the following arguments are required")):
+            return ""
+        taken, stray = self._words[: at[0]], [self._words[each] for each in at]
+        if len(taken) > 1 and all(_NUMBER.fullmatch(word) for word in (taken[-1], *stray)):
+            return f' A value of several words goes in quotes: {taken[-2]} "{" ".join((taken[-1], *stray))}".'
+        wanted = [flag for flag in ("--clean", "-o") if flag in self._known() and not self._is_given(flag)]
+        named = list(zip(wanted, stray, strict=False))
+        if len(stray) <= len(wanted) and not any(flag == "-o" and Path(word).exists() for flag, word in named):
+            return f" Write {' '.join(f'{flag} {word}' for flag, word in named)}."
+        if Path(stray[0]).exists() and any(Path(word).suffix == Path(stray[0]).suffix for word in taken):
+            return " A pattern with * belongs in quotes: the shell has put the files' names in its place."
+        return ""
+
+    def _stray_words(self) -> list[int]:
+        """The places of the words that are neither flags nor the values of flags."""
+        stray, values = [], 0
+        for place, word in enumerate(self._words):
+            flag = self._option_string_actions.get(word.partition("=")[0])
+            if flag is not None:
+                several = len(self._words) if flag.nargs in ("+", "*") else 1
+                values = 0 if "=" in word or flag.nargs == 0 else several
+            elif values:
+                values -= 1
+            elif not word.startswith("-"):
+                stray.append(place)
+        return stray
+
+    def _is_given(self, flag: str) -> bool:
+        names = self._option_string_actions[flag].option_strings
+        return any(word.partition("=")[0] in names for word in self._words)
 
     def _word_before(self, file: str, message: str) -> str:
         """The word that was forgotten where a file stands in its place: a command, or the kind of a farm's job. The

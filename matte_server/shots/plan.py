@@ -6,6 +6,7 @@ outputs are one file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,9 @@ from .role_files import RoleFiles, check_files, check_numbers, frame_pattern, na
 from .shot import SAMPLES, Camera, Movies, Shot, ShotFrame, ShotSources
 
 _USUAL_NUMBER, _USUAL_SUFFIX = "####", ".exr"
+_QUOTES = ("'", '"')
+_RANGE_BESIDE = re.compile(r"\s(\d+-\d+(?:x\d+)?)\Z|(\d+-\d+(?:x\d+)?)[#@]")
+"""As Nuke writes a range behind a pattern, and other programs into it."""
 _INPUT_ROLES = ("plate", "clean_plate", "core", "holdout", "trimap", "background")
 
 
@@ -136,6 +140,16 @@ def frame_numbers(text: str) -> tuple[int, ...]:
         raise MatteError("bad_range", str(error)) from None
 
 
+def _how_named(pattern: str) -> str:
+    """What may be wrong with a pattern that no file matches."""
+    name = Path(pattern).name
+    if name[:1] in _QUOTES and name[-1:] == name[:1]:
+        return f"These quotes belong to the name: the shell did not take {name[0]} for one. Leave them out."
+    if found := _RANGE_BESIDE.search(name):
+        return f"A range is no part of the name: write --frames {found[1] or found[2]}."
+    return "Check the folder and the number of # in the name."
+
+
 def _role_files(sources: ShotSources, role: str) -> RoleFiles:
     timing = sources.timing(role)
     return RoleFiles(name=getattr(sources, role), offset=timing.offset, end=timing.end, only=timing.only)
@@ -238,9 +252,7 @@ class _FilesByFrame:
             return (number_of_still(plate.pattern.text),)
         numbers, text = plate.frames, plate.pattern.text
         if not numbers:
-            raise MatteError(
-                "no_frames", f"No file matches {text}.", "Check the folder and the number of # in the name."
-            )
+            raise MatteError("no_frames", f"No file matches {text}.", _how_named(text))
         missing = set(range(numbers[0], numbers[-1] + 1)) - set(numbers)
         if missing:
             raise MatteError(

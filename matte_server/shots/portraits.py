@@ -9,7 +9,7 @@ from matte_link.options import MatteOptions
 
 from ..errors import MatteError
 from .passes import COMP, pass_names
-from .plan_checks import COMP_SUFFIXES, check_inputs, check_outputs
+from .plan_checks import COMP_SUFFIXES, check_clean_plate, check_inputs, check_outputs
 from .shot import Movies, Shot, ShotFrame, ShotSources, frame_inputs, frame_outputs
 
 PICTURE_SUFFIXES = (".exr", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dpx", ".cin")
@@ -24,6 +24,7 @@ def plan_portraits(sources: ShotSources, frames: str, options: MatteOptions, ove
         raise MatteError("no_frames", f"There is no picture in {sources.plate}.", "Name a folder of pictures.")
     planned = _planned(sources, plates)
     check_inputs(planned)
+    check_clean_plate(sources, planned)
     check_outputs(sources, planned, Movies())
     return Shot(frames=planned, options=options, overwrite=overwrite, title=sources.output)
 

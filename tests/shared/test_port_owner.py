@@ -15,15 +15,30 @@ KEY = "k" * 40
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not say whose a port is")
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_whose_a_port_is_is_known(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as listener:
-        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+@pytest.mark.parametrize(
+    ("listens", "asked", "is_there"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "localhost", True),
+        ("127.0.0.1", "*", True),
+        ("127.0.0.1", "0.0.0.0", True),
+        ("0.0.0.0", "127.0.0.1", True),
+        ("::", "127.0.0.1", True),
+        ("::1", "[::1]", True),
+        ("127.0.0.2", "127.0.0.1", False),
+        ("::1", "127.0.0.1", False),
+    ],
+)
+def test_whose_an_address_is_is_known(
+    listens: str, asked: str, is_there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    with socket.create_server((listens, 0), family=family) as listener:
+        address = f"tcp://{asked}:{listener.getsockname()[1]}"
         assert not is_another_users(address)
         monkeypatch.setattr(os, "getuid", lambda: -1)
         monkeypatch.setattr(port_owner, "_ROOT", -1)  # who runs this test may be root
-        assert is_another_users(address)
+        assert is_another_users(address) == is_there
     assert not is_another_users(address)
 
 

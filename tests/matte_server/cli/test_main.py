@@ -81,6 +81,18 @@ def test_alone_and_with_help_it_says_where_to_start(capsys: pytest.CaptureFixtur
         # Python's words for it were "invalid float value" and "invalid int value".
         (("matte", "p.exr", "--erode", "two"), "error: argument --erode: 'two' is not a number. See"),
         (("matte", "p.exr", "--despeckle", "3.5"), "error: argument --despeckle: '3.5' is not a whole number. See"),
+        # Files without the flag that names them, and the plate with one.
+        (("demo", "here"), "unrecognized arguments: here. Write -o here. See"),
+        (("matte", "p.exr", "c.exr"), "unrecognized arguments: c.exr. Write --clean c.exr. See"),
+        (("matte", "p.exr", "c.exr", "m.exr"), "Write --clean c.exr -o m.exr. See"),
+        (("matte", "p.exr", "--clean", "c.exr", "m.exr"), "Write -o m.exr. See"),
+        (("learn", "p.exr", "--clean=c.exr", "a.learned"), "are required: -o/--output. Write -o a.learned. See"),
+        (("models", "use", "v2", "a.pth"), "unrecognized arguments: a.pth. See"),
+        (("matte", "--plate", "p.exr", "--clean", "c.exr"), "PLATE stands first, without a flag. See"),
+        (("matte", "p.exr", "--background-plate", "c.exr"), "Did you mean --clean?"),
+        (("matte", "p.####.exr", "--first", "1", "--last", "9"), "Did you mean --frames?"),
+        # Values in words of their own.
+        (("matte", "p.exr", "--region", "0", "0", "8", "9"), 'in quotes: --region "0 0 8 9". See'),
         # Somebody who leaves the kind of a job out, or the command.
         (("farm", "openjd", "p.####.exr", "--bundle", "j"), "file: 'cleanplate farm openjd shot p.####.exr ...'."),
         (("farm", "opencue", "sh010.nk", "--bundle", "j"), "file: 'cleanplate farm opencue nuke sh010.nk ...'."),
@@ -252,7 +264,7 @@ def test_help_of_a_command_and_an_unquoted_star(capsys: pytest.CaptureFixture[st
     assert "A pattern with * belongs in quotes" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         cli.main(["matte", *names, "-o", "matte.exr"])
-    assert f"The clean plate is named with --clean {names[1]}." in capsys.readouterr().err
+    assert f"Write --clean {names[1]}." in capsys.readouterr().err
     with pytest.raises(SystemExit):
         cli.main(["matte", *names, "--clean=clean.exr"])
     assert "A pattern with * belongs in quotes" in capsys.readouterr().err

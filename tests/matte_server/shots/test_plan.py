@@ -292,6 +292,21 @@ def test_who_writes_frame_numbers_as_other_programs_do_is_told_how(shot: Path, n
     assert raised.value.hint == "Correct the name. Frame numbers are written as ####, %04d or *."
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("p.####.exr 1-4", "A range is no part of the name: write --frames 1-4."),
+        ("p.1-9x2#.exr", "A range is no part of the name: write --frames 1-9x2."),
+        ("'p.####.exr'", "These quotes belong to the name: the shell did not take ' for one. Leave them out."),
+        ("q.####.exr", "Check the folder and the number of # in the name."),
+    ],
+)
+def test_a_pattern_that_no_file_matches_is_told_what_may_be_wrong(shot: Path, name: str, hint: str) -> None:
+    with pytest.raises(MatteError, match="No file matches") as raised:
+        plan_shot(replace(sources_of(shot), plate=str(shot / name)), "", MatteOptions())
+    assert raised.value.hint == hint
+
+
 def test_a_looped_sequence_with_gaps_shows_what_was_there_before(tmp_path: Path) -> None:
     for number in range(1, 21):
         if number % 4 != 3:
@@ -395,6 +410,7 @@ def test_neighbours_are_two_apart_where_only_every_other_frame_exists(shot: Path
         ({"output": "plates"}, "", "bad_output", "is the folder of the portraits"),
         ({"core": "cores"}, "", "missing_frame", "has no picture named bob"),
         ({"plate": "cores/none"}, "", "no_frames", "There is no picture in"),
+        ({"clean_plate": "plates"}, "", "bad_option", "plates is plate and clean plate at once"),
     ],
 )
 def test_portraits_that_cannot_be_planned_are_one_sentence(
