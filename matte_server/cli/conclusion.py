@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from matte_link.diagnostics import warnings_of
 from matte_link.sequence import counted
 from rich.markup import escape
@@ -13,8 +11,6 @@ from ..shots.reports import FrameReport, ResultStatus, ShotReport, warned_frames
 from ..shots.shot import Shot
 from ..shots.unlike_frames import unlike_frames
 from . import console
-
-_NUMBER = re.compile(r"\d+")
 
 
 def conclude(report: ShotReport, wanted: int) -> int:
@@ -53,11 +49,10 @@ def conclude(report: ShotReport, wanted: int) -> int:
 
 
 def _report_failures(report: ShotReport) -> None:
-    """Each cause once, with the first frame that it stopped: sentences that differ in their numbers alone, as those
-    of a full disk do in the files' names, tell one cause."""
+    """Each cause once, with the first frame that it stopped."""
     causes: dict[tuple[str, str], list[FrameReport]] = {}
     for frame in report.failed:
-        causes.setdefault((frame.code, _NUMBER.sub("#", frame.message)), []).append(frame)
+        causes.setdefault(frame.cause, []).append(frame)
     for first, *others in causes.values():
         more = f" and {counted(len(others), 'other')}" if others else ""
         console.err.print(f"  {escape(first.title)}{more} ({first.code}): {escape(first.message)}")

@@ -241,6 +241,8 @@ class ShotProgress(_OnScreen):
         self._detail = detail
         self._pace = Pace(total)
         self._reported: set[str] = set()
+        self._causes: dict[tuple[str, str], str] = {}
+        """Why frames failed, and the title of the first that each cause stopped."""
         is_quiet = detail is Detail.QUIET
         self._bar = _bar(TextColumn("{task.fields[pace]}"), TimeElapsedColumn(), is_quiet=is_quiet)
         self._task = self._bar.add_task("starting", total=total, pace="")
@@ -265,7 +267,8 @@ class ShotProgress(_OnScreen):
     def _frame_ended(self, report: FrameReport) -> None:
         self._pace.count(report.status == ResultStatus.DONE)
         self._bar.update(self._task, completed=self._pace.ended, pace=str(self._pace))
-        if self._detail is Detail.QUIET and report.status != ResultStatus.FAILED:
+        has_failed = report.status == ResultStatus.FAILED
+        if self._detail is Detail.QUIET and (not has_failed or report.cause in self._causes):
             return
         printer = self._bar.console if err.is_terminal else err
         printer.print(self._line(report))
@@ -273,6 +276,8 @@ class ShotProgress(_OnScreen):
     def _line(self, report: FrameReport) -> str:
         place = f"[{self._pace.ended}/{self._total}] {report.title}"
         if report.status == ResultStatus.FAILED:
+            if (first := self._causes.setdefault(report.cause, report.title)) != report.title:
+                return f"{escape(place)}: [bold red]failed[/] as {escape(first)} did"
             return f"{escape(place)}: [bold red]failed[/] ({report.code}): {escape(report.message)}"
         if report.status == ResultStatus.SKIPPED:
             return f"{escape(place)}: already done, {escape(report.output)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +13,7 @@ from matte_link.options import MatteOptions
 
 REPORT_HEAD = {"format": "cleanplate report", "version": 1}
 """What a report in JSON begins with; the version changes where a program that reads it could fail."""
+_NUMBER = re.compile(r"\d+")
 _NOT_ON_SERVER = ("path_refused", "missing_file", "not_a_file")
 """Of weights or a config that the options name: a shot's pictures travel, and are never named by path."""
 ALL_FRAMES_FAIL = frozenset(
@@ -59,6 +61,12 @@ class FrameReport:
     def title(self) -> str:
         """The frame as people are told of it: "frame 1001", or the name of a portrait."""
         return self.name or f"frame {self.frame}"
+
+    @property
+    def cause(self) -> tuple[str, str]:
+        """Why it failed, equal for frames that failed alike: sentences that differ in their numbers alone, as those
+        of a full disk do in the files' names, tell one cause."""
+        return self.code, _NUMBER.sub("#", self.message)
 
 
 @dataclass(frozen=True)

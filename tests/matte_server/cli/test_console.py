@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from matte_link.messages import Progress
 
-from matte_server.cli.console import Pace, ShotProgress, Steps, complain, duration
+from matte_server.cli.console import Detail, Pace, ShotProgress, Steps, complain, duration
 from matte_server.shots.reports import MEASURING, FrameReport, ResultStatus
 
 
@@ -59,6 +59,19 @@ def test_a_log_has_one_line_a_frame_with_what_became_of_it(capsys: pytest.Captur
     assert lines[1] == "[2/3] frame 2: failed (deep): [It] is deep."
     assert lines[2].startswith("[3/3] frame 3: 1.2 s, ") and lines[2].endswith("WARNING: No subject was found.")
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize(("detail", "lines"), [(Detail.NORMAL, 3), (Detail.QUIET, 2)])
+def test_a_cause_that_stops_many_frames_is_told_once(
+    detail: Detail, lines: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ShotProgress({number: f"frame {number}" for number in (1, 2, 3)}, detail) as progress:
+        for number, message in ((1, "m.1.exr: disk full."), (2, "m.2.exr: disk full."), (3, "It is deep.")):
+            progress(FrameReport(frame=number, status=ResultStatus.FAILED, output="", code="x", message=message))
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "[1/3] frame 1: failed (x): m.1.exr: disk full."
+    assert told[1:-1] == ["[2/3] frame 2: failed as frame 1 did"][: lines - 2]
+    assert told[-1] == "[3/3] frame 3: failed (x): It is deep."
 
 
 def test_other_work_has_one_line_a_step(capsys: pytest.CaptureFixture[str]) -> None:
