@@ -88,9 +88,12 @@ TAKE_ANY = frozenset(
         *("SmartVector", "VectorDistort", "VectorCornerPin", "GridWarpTracker", "Denoise2", "DeepFromFrames"),
         *("ScanlineRender", "ScanlineRender2", "RayRender", "SplatRender", "DustBust", "MarkerRemoval"),
         *("PlanarTracker", "Inpaint2", "Reconcile3D", "DepthGenerator", "CurveTool", "RotoPaint", "ContactSheet"),
+        *("add32p", "remove32p"),
     ]
 )
 """Classes that take other frames of their inputs; RotoPaint clones from them."""
+ADD_UP = ("Retime", "Kronos", "OFlow", "OFlow2")
+"""Classes whose speed at the frames before says where they have come to (reference guide, Kronos, output speed)."""
 TAKE_ANY_VIEW = frozenset(["Anaglyph", "MixViews", "ReConverge", "ShuffleViews", "SideBySide"])
 """Classes that take other views of their inputs."""
 _BY_RANGE = ("AppendClip", "Retime")

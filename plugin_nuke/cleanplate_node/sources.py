@@ -15,7 +15,7 @@ from matte_link.sequence import evenly_spaced
 
 from . import fingerprint, graph, host, range_plan
 from .colour import SentColour
-from .frame_reach import SAME_FRAME, FrameMap, frames_reached
+from .frame_reach import ADD_UP, SAME_FRAME, FrameMap, frames_reached
 from .graph_scope import GraphScope
 from .knob_text import all_pairs
 from .neighbours import Footage
@@ -101,7 +101,8 @@ class NodeSources:
         found: list[Sequence[object]] = [
             knob.values_at(at + beside) for at in frames for beside in self._moments[place]
         ]
-        if any(one.is_any for one in maps) and isinstance(knob, host.DrivenKnob):
+        counts_anywhere = any(one.is_any for one in maps) or self.upstream.facts[place].kind in ADD_UP
+        if counts_anywhere and isinstance(knob, host.DrivenKnob):
             found.append(self._over_range(number, place, knob))
         return found[0] if all(one == found[0] for one in found) else found
 

@@ -191,6 +191,8 @@ def _moved_at(frame: int) -> Edit:
         (_shape_follows("osbe 0 mbo 0 mb 1"), _moved_at(FRAME + 1), False),
         (_shape_follows("osbe 0"), _moved_at(FRAME), True),
         (_follows("white", "Grade"), _moved_at(FRAME + 1), False),
+        # Where a retime has come to is the sum of its speed until then.
+        (_follows("speed", "Retime"), _moved_at(FRAME - 1), True),
     ],
 )
 def test_an_open_shutter(before: Edit, edit: Edit, is_seen: bool, comp: EditedComp) -> None:

@@ -38,6 +38,8 @@ class InTime:
         ([("TimeOffset", "time_offset 2"), ("Kronos", "")], {EVERY_FRAME}),
         ([("OFXcom.absoft.neatvideo5_v5", "")], {EVERY_FRAME}),
         ([("ContactSheet", "")], {EVERY_FRAME}),
+        ([("add32p", "")], {EVERY_FRAME}),
+        ([("remove32p", "phase 2")], {EVERY_FRAME}),
         ([("TimeOffset", "time_offset 3 dtime_offset 3")], {FrameMap(later=-3)}),
         ([("TimeOffset", "time_offset 3 dtime_offset 3.5")], {EVERY_FRAME}),
         ([("FrameHold", "first_frame 12 useLifetime true lifetimeEnd 9")], {SAME_FRAME, FrameMap(fixed=12)}),
