@@ -44,6 +44,31 @@ _PASSING: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("Write", "DeepWrite"), ("channels", "disable", "reading")),
 }
 _READING = ("reading", "true")
+# Where files are copied to be read faster.
+_LOCALIZATION = frozenset(["localizationPolicy", "updateLocalization"])
+# How a node of a 3D scene is drawn and picked in the Viewer; render_mode says how it is rendered.
+_PREVIEW = frozenset(["display", "selectable"])
+_IN_3D = frozenset(
+    [
+        *(
+            "ApplyMaterial",
+            "Axis3",
+            "Axis4",
+            "Camera3",
+            "Camera4",
+            "CameraTracker",
+            "Card2",
+            "CrosstalkGeo",
+            "Cube",
+        ),
+        *("Cylinder", "DeepToPoints", "DepthToPoints", "DirectLight", "DirectLight1", "DisplaceGeo", "EditGeo"),
+        *("Environment", "EnvironmentLight", "Light", "Light3", "LogGeo", "LookupGeo", "MergeGeo", "ModelBuilder"),
+        *("Normals", "PointCloudGenerator", "PointLight", "PoissonMesh", "PositionToPoints2", "ProcGeo"),
+        *("RadialDistort", "ReadGeo2", "Scene", "Sphere", "SpotLight1", "Spotlight", "TransformGeo", "Trilinear"),
+        "UVProject",
+    ]
+)
+_IN_3D_PREFIXES = ("Geo", "Particle")
 # Knobs of a Read that do not change the picture of a frame that it has: Reload counts ``version`` up, and the range
 # grows as a shot does. What a frame outside the range shows is in the frame's own key.
 _OF_READS = frozenset(
@@ -51,8 +76,8 @@ _OF_READS = frozenset(
         *("version", "first", "last", "origfirst", "origlast", "origset", "before", "after", "on_error", "reload"),
         # Plates are rendered in full size, which proxy files have no part in.
         *("proxy", "proxy_format"),
-        # Where the files are copied to be read faster, and the filter of the list of metadata.
-        *("localizationPolicy", "updateLocalization", "metadatafilter", "metadatafiltermode", "shownmetadata"),
+        # The filter of the list of metadata.
+        *("metadatafilter", "metadatafiltermode", "shownmetadata"),
     ]
 )
 # Knobs of a script inside the script: which state of it was last read is seen by what is in it.
@@ -61,7 +86,7 @@ COUNT_RELOADS = ("Read", "DeepRead", "Vectorfield", "ReadGeo2", "GeoImport", "Ge
 """Classes whose button Reload is ``knob version [expr [value version]+1]``, and changes nothing else."""
 _LEFT_OUT = {
     **dict.fromkeys((*COUNT_RELOADS, "OCIOFileTransform"), _COSMETIC | {"version"}),
-    **dict.fromkeys(("Read", "Write"), _COSMETIC | _OF_READS),
+    **dict.fromkeys(("Read", "DeepRead", "Write"), _COSMETIC | _OF_READS),
     **dict.fromkeys(("Precomp", "LiveGroup", "LiveInput"), _COSMETIC | _OF_SCRIPTS),
 }
 # The only knobs of a Cleanplate node that change its picture: what it shows is in its inner Read.
@@ -86,7 +111,9 @@ def counted_pairs(kind: str, knobs: str) -> list[tuple[str, str]]:
         return [(name, value) for name, value in pairs if name in _OF_OURS]
     if kind in _PASSING and _READING not in pairs:
         return [(name, value) for name, value in pairs if name in _PASSING[kind]]
-    left_out = _LEFT_OUT.get(kind, _COSMETIC | _TOOLS)
+    left_out = _LEFT_OUT.get(kind, _COSMETIC | _TOOLS) | _LOCALIZATION
+    if kind in _IN_3D or kind.startswith(_IN_3D_PREFIXES):
+        left_out |= _PREVIEW
     return [(name, value) for name, value in pairs if name not in left_out and not name.startswith(_TOOLBAR)]
 
 

@@ -63,6 +63,38 @@ def test_what_a_node_does_changes_the_key_and_how_it_looks_does_not() -> None:
     assert plain != key(Facts("Read", "file a.exr"), Facts("Grade", "white 2", (0,)), space="acescg")
 
 
+@pytest.mark.parametrize(
+    ("kind", "knobs"),
+    [
+        ("DeepRead", "file a.exr"),
+        ("DeepRead", "file a.exr last 120 origlast 120 after black version 3 proxy b.exr"),
+        ("DeepRead", "file a.exr localizationPolicy on"),
+    ],
+)
+def test_a_deep_read_that_grows_or_is_copied_is_the_same(kind: str, knobs: str) -> None:
+    assert key(Facts(kind, knobs)) == key(Facts(kind, "file a.exr last 100"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "knobs", "is_seen"),
+    [
+        ("Card2", "display off selectable false", False),
+        ("Camera4", "display wireframe", False),
+        ("ReadGeo2", "display solid localizationPolicy off version 2", False),
+        ("GeoImport", "localizationPolicy off", False),
+        ("ParticleEmitter", "display off", False),
+        ("Card2", "render_mode off", True),
+        ("OCIODisplay", "display Rec.709", True),
+        ("Write", "reading true display Rec.709", True),
+        # A house's own gizmo may do anything with it.
+        ("Group", "display Rec.709", True),
+    ],
+)
+def test_how_a_scene_is_drawn_in_the_viewer_changes_no_picture(kind: str, knobs: str, is_seen: bool) -> None:
+    before = "reading true" if kind == "Write" else ""
+    assert (key(Facts(kind, knobs)) != key(Facts(kind, before))) == is_seen
+
+
 def test_the_order_of_knobs_does_not_matter_but_their_text_does() -> None:
     assert key(Facts("Grade", "white 2 black {1 2 3 4}")) == key(Facts("Grade", "black {1 2 3 4} white 2"))
     assert key(Facts("Grade", 'label "white 3" white 2')) == key(Facts("Grade", "white 2"))
