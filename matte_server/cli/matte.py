@@ -54,7 +54,7 @@ examples:
   cleanplate matte --job tonight.yaml
 
 PLATE and the like are a file, a video, or a pattern of numbered files: plate.####.exr, plate.@@@@.exr,
-plate.%04d.exr, plate.$F4.exr (in quotes, as the shell reads $) and plate.<f>.exr; the names of inputs may have
+plate.%04d.exr, 'plate.$F4.exr' and 'plate.<f>.exr' (in single quotes, for the shell); the names of inputs may have
 "plate.*.exr" (in quotes) too. A single # before a digit, as in "Reel #2", is part of a name. $SHOW and ~ mean what
 they mean to a shell, in quotes and in a job file too; a variable that is not set is refused. --frames takes
 1001-1100, 1001-1100x2 and lists of them with commas.

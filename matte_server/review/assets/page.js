@@ -328,6 +328,7 @@ VIEWS.forEach(([name, label], place) => {
   byId("views").append(button);
   byId("against").append(element("option", { value: name }, label));
 });
+byId("last-view").textContent = VIEWS.length;
 byId("scrub").max = shot.frames.length - 1;
 byId("scrub").addEventListener("input", (event) => go(Number(event.target.value)));
 byId("wipe").addEventListener("change", (event) => change({ wipe: event.target.checked }));
