@@ -141,7 +141,17 @@ _OF = {
     "SceneEEVEE": frozenset({"taa_samples", "use_shadow_jitter_viewport", "use_taa_reprojection"}),
     "LayerCollection": frozenset({"hide_viewport"}),
     "Collection": frozenset({"hide_viewport"}),
-    "Object": frozenset({"dimensions", "empty_display_size", "empty_display_type", "hide_viewport", "mode"}),
+    "Object": frozenset(
+        {
+            "dimensions",
+            "display_bounds_type",
+            "display_type",
+            "empty_display_size",
+            "empty_display_type",
+            "hide_viewport",
+            "mode",
+        }
+    ),
     "Camera": frozenset({"background_images", "display_size", "lens_unit", "passepartout_alpha"}),
     "Armature": frozenset({"display_type"}),
     "Bone": frozenset({"children", "display_type", "hide"}),
@@ -182,8 +192,10 @@ _OF = {
     ),
     # They follow from the mesh's corners.
     "MeshPolygon": frozenset({"vertices"}),
-    # Notes that are drawn on it in 4.5, and how its editor shows it.
-    "MovieClip": frozenset({"display_aspect", "filepath", "grease_pencil"}),
+    # Notes that are drawn on it in 4.5, and how its editor shows it: renders read no proxies of clips.
+    "MovieClip": frozenset(
+        {"display_aspect", "filepath", "grease_pencil", "proxy", "use_proxy", "use_proxy_custom_directory"}
+    ),
     # What the next track begins with, and lists of the editor. What was solved is in the tracks.
     "MovieTracking": frozenset({"dopesheet", "settings"}),
     "MovieTrackingTrack": frozenset(
@@ -199,6 +211,18 @@ _OF = {
         }
     ),
     "NodeTree": frozenset({"grease_pencil"}),
+    # In which units numbers are shown. How long one is (scale_length) counts.
+    "UnitSettings": frozenset(
+        {
+            "length_unit",
+            "mass_unit",
+            "system",
+            "system_rotation",
+            "temperature_unit",
+            "time_unit",
+            "use_separate",
+        }
+    ),
     # Blender warns of its default.
     "View3DShading": frozenset({"wireframe_color_type"}),
     "Node": frozenset(

@@ -93,7 +93,7 @@ def _image_file(node: Any) -> FileSource | None:
 
 
 def _clip_file(clip: Any) -> FileSource | None:
-    if clip is None or clip.source != "SEQUENCE" or clip.use_proxy:
+    if clip is None or clip.source != "SEQUENCE":
         return None
     return _read_alike(clip_source(clip))
 

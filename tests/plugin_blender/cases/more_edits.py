@@ -155,7 +155,9 @@ def clips(place: Path, tree: Any, plate: Any, feed: Callable[[Any], object], edi
     feed(node.outputs[0])
     edit("start of a clip", setting(clip, "frame_start", 0))
     edit("offset of a clip", setting(clip, "frame_offset", 1))
-    edit("proxies of a clip", setting(clip, "use_proxy", True))
+    edit("(none) proxies of a clip", setting(clip, "use_proxy", True))
+    edit("(none) a folder of proxies", setting(clip, "use_proxy_custom_directory", True))
+    edit("(none) its name", setting(clip.proxy, "directory", "//proxies"))
     tracks = clip.tracking.objects[0].tracks
     for x, y in ((0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8)):
         tracks.new(name=f"{x} {y}", frame=1).markers[0].co = (x, y)

@@ -105,6 +105,11 @@ def of_viewports(scene: Any, cube: Any, edit: Edit) -> None:
     edit("(none) size of the camera in viewports", setting(camera, "display_size", 3.0))
     edit("(none) what is around the camera's picture", setting(camera, "passepartout_alpha", 0.9))
     edit("(none) a reference picture of the camera", camera.background_images.new)
+    for kind in ("WIRE", "BOUNDS"):
+        edit(f"(none) an object drawn as {kind}", setting(cube, "display_type", kind))
+    edit("(none) the shape of its bounds", setting(cube, "display_bounds_type", "SPHERE"))
+    edit("(none) units", setting(scene.unit_settings, "system", "IMPERIAL"))
+    edit("(none) units of angles", setting(scene.unit_settings, "system_rotation", "RADIANS"))
     edit("(none) a collection disabled in viewports", setting(bpy.data.collections[0], "hide_viewport", True))
     bpy.data.collections[0].hide_viewport = False
 
