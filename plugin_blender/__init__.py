@@ -15,15 +15,24 @@ _NO_PYZMQ = (
     "Cleanplate Matte cannot run in this Blender: its zip carries no pyzmq for Python {python} ({error}). "
     "Install pyzmq for that Python, or use Blender 4.5, 5.0 or 5.2 from blender.org."
 )
+_TWICE = (
+    "Another copy of Cleanplate Matte is switched on: {copy}. Two would act on the same nodes, so switch that one "
+    "off first."
+)
 
 
 def register() -> None:
     """Called by Blender where the add-on is switched on. Raises ``ImportError``, in one sentence, where there is no
-    pyzmq for this Blender's Python."""
+    pyzmq for this Blender's Python, and ``RuntimeError`` where another copy of the add-on is switched on."""
     try:
         importlib.import_module("zmq")
     except ImportError as error:
         raise ImportError(_NO_PYZMQ.format(python=sys.version.split()[0], error=error)) from None
+    import bpy
+
+    other = getattr(bpy.types, "CLEANPLATE_OT_add", None)
+    if other is not None:
+        raise RuntimeError(_TWICE.format(copy=other.__module__.rpartition(".")[0]))
     from . import registration
 
     registration.register()

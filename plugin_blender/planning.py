@@ -27,6 +27,8 @@ from .watch import has_changed
 
 _background = Background(runtime.mark_changed)
 """Compares files that were put there again."""
+_FOLDER = "The results folder"
+"""How an error begins that is over as soon as the node plays what it should."""
 
 
 def plan_of(scene: Any, node: Any) -> SolvePlan:
@@ -149,6 +151,8 @@ def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState, outdated: Seq
         state.error = unusable_folder(plan, error)
         if not shows(node, plan) or any(plan.is_of_others(frame) for frame in outdated):
             graph.show_nothing(node)
+    else:
+        state.error = "" if state.error.startswith(_FOLDER) else state.error
     _label(node, describe(state))
 
 
@@ -198,7 +202,7 @@ def folder_errors_in(plan: SolvePlan, state: runtime.NodeState) -> Iterator[None
 
 def unusable_folder(plan: SolvePlan, error: OSError) -> str:
     """Why results cannot be kept or shown, as a sentence."""
-    return f"The results folder {plan.folder} cannot be used: {error.strerror}."
+    return f"{_FOLDER} {plan.folder} cannot be used: {error.strerror}."
 
 
 def shows(node: Any, plan: SolvePlan) -> bool:

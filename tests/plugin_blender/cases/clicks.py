@@ -29,6 +29,7 @@ def case(demo: str, place: str, zip_file: str, command: str) -> Generator[None, 
     # "Continue Offline", as an artist has pressed it once.
     bpy.context.preferences.extensions.use_online_access_handled = True
     yield from installing(zip_file)
+    nobody_answers()
     yield from two_images(demo, place)
     editor = stage.open_editor(sidebar=False)
     tree = editor["area"].spaces.active.edit_tree
@@ -67,6 +68,15 @@ def installing(zip_file: str) -> Iterator[None]:
         yield
     yield from stage.until(lambda: _ADD_ON in bpy.context.preferences.addons, "the add-on was not installed")
     yield from pressed("install")
+
+
+def nobody_answers() -> None:
+    """A server at the default address would be used as it is: nothing would be started, or offered."""
+    try:
+        said = own("solve").ask_server()
+    except own("matte_link.errors").LinkError:
+        return
+    raise AssertionError(f"This case wants no server at the default address. Stop it: {said}")
 
 
 def solve_frame(editor: dict[str, Any], node: Any) -> str:

@@ -167,6 +167,10 @@ def read_only(place: Path, scene: Any, node: Any) -> None:
         found = state(scene, node)
         assert not found.error and found.counts.fresh == (1, 2, 3, 4), found
         assert stage.shown_alpha(scene, 3) > 0.9
+        node.matte.erode = 1.0
+        assert state(scene, node).error == words
+        node.matte.erode = 0.0
+        assert not state(scene, node).error, "nothing is wrong any more"
         for change, back, fresh in (
             (lambda: setattr(node.matte, "erode", 2.0), lambda: setattr(node.matte, "erode", 0.0), ()),
             (lambda: plate.write_bytes(first + b"0"), lambda: None, (1, 2, 4)),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import zipfile
 from importlib import import_module, reload
@@ -46,6 +47,7 @@ def case(folder: str, zip_file: str) -> dict[str, Any]:
     results = sorted(Path(folder).glob("cleanplate/*/*/matte.0001.exr"))
     command_line(Path(folder))
     reloaded_in_a_solve(Path(folder), Path(zip_file))
+    a_second_copy(Path(folder))
     return {
         "zmq": zmq.__version__,
         "zmq_file": zmq.__file__,
@@ -96,6 +98,24 @@ def reloaded_in_a_solve(place: Path, zip_file: Path) -> None:
     solve = solve_begun()
     solve.run()
     assert solve.done == [1] and not solve.sentence, solve.sentence
+
+
+def a_second_copy(place: Path) -> None:
+    """Is refused in one sentence, and the first works on: both would act on the same nodes."""
+    import addon_utils
+
+    shutil.copytree(Path(own("runtime").__file__).parent, place / "cleanplate_again")
+    sys.path.append(str(place))
+    errors: list[str] = []
+    addon_utils.enable("cleanplate_again", handle_error=lambda error: errors.append(str(error)))
+    (sentence,) = errors
+    assert sentence.startswith(f"Another copy of Cleanplate Matte is switched on: {_ADD_ON}. "), sentence
+    solve_begun().run()
+    addon_utils.disable(_ADD_ON)
+    addon_utils.enable("cleanplate_again", handle_error=lambda error: errors.append(str(error)))
+    assert len(errors) == 1 and hasattr(bpy.types, "CLEANPLATE_OT_add")
+    addon_utils.disable("cleanplate_again")
+    addon_utils.enable(_ADD_ON)
 
 
 def own(module: str) -> Any:
