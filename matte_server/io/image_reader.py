@@ -310,8 +310,8 @@ def _colour_channels(
 def _stored_names(spec: oiio.ImageSpec, file_format: str) -> Sequence[str]:
     """What the channels of a still are."""
     photometric = spec.get_int_attribute(PHOTOMETRIC, -1)
-    if file_format == "targa" and spec.nchannels == 2:
-        # OpenImageIO calls the two channels of a grey Targa with alpha R and G.
+    if file_format in ("targa", "sgi") and spec.nchannels == 2:
+        # OpenImageIO calls the two channels of a grey picture with alpha R and G.
         return ("Y", "A")
     if file_format == "cineon" and spec.nchannels == 3 and "I" in spec.channelnames:
         # ImageMagick says of all three that they are black and white, Blender of the first one.

@@ -135,3 +135,14 @@ def test_a_targa_is_known_by_its_name(tmp_path: Path, suffix: str) -> None:
     files.tga(path, CODE, 0)
     # Half a step of 8 bits.
     assert np.abs(exr.read_image(path).pixels - CODE).max() < 0.51 / 255
+
+
+def test_a_grey_sgi_with_alpha_is_grey(tmp_path: Path) -> None:
+    """OpenImageIO calls its two channels R and G. The header is that of SGI's image file format 1.0; lines come
+    from the bottom."""
+    path, stored = tmp_path / "a.sgi", files.whole(CODE[..., :2])
+    head = struct.pack(">HBBHHHHII4s80sI404s", 474, 0, 1, 3, 13, 11, 2, 0, 255, b"", b"", 0, b"")
+    path.write_bytes(head + np.moveaxis(stored[::-1], -1, 0).tobytes())
+    found = exr.read_image(path)
+    assert found.channels == ("R", "G", "B", "A")
+    assert np.allclose(found.pixels, stored[..., [0, 0, 0, 1]] / 255, atol=1e-6)  # float32's own rounding
