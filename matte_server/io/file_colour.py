@@ -37,6 +37,7 @@ from .colour import (
 )
 from .exr_part import ExrPart
 from .icc import read_profile
+from .jpeg import has_profile
 from .png_chunks import LARGEST_CHUNK
 from .primaries import (
     P3_D65,
@@ -148,6 +149,8 @@ def still_colour(header: StillHeader, spec: oiio.ImageSpec, is_float: bool) -> F
     stored = spec.getattribute("ICCProfile")
     if stored is not None:
         return _icc_colour(np.asarray(stored, np.uint8).tobytes(), untagged, is_grey)
+    if file_format == "jpeg" and has_profile(path):
+        return _profile_ignored("a part of it is missing", untagged)
     if _is_adobe_rgb(path, spec):
         return FileColour(space=ADOBE_RGB_GAMMA)
     return _tiff_colour(path, untagged) if file_format == "tiff" else FileColour(space=untagged)
@@ -182,14 +185,18 @@ def _icc_colour(data: bytes, untagged: str, is_grey: bool) -> FileColour:
         if profile.is_for_grey and not is_grey:
             raise ValueError("it is for grey pictures")
     except ValueError as error:
-        warning = f"The ICC profile was ignored: {error}. The picture was read as {untagged}."
-        return FileColour(space=untagged, warnings=(warning,))
+        return _profile_ignored(str(error), untagged)
     if profile.codes[1] in (_PQ, _HLG) and (space := h273_space(*profile.codes)):
         # Its curves or tables make an SDR picture of light that is beyond 1 in PQ and HLG.
         return FileColour(space=space)
     name = profile.description or "without a name"
     rounded = f"The ICC profile {name} has tables and was applied in 8 bits."
     return FileColour(space=EMBEDDED_PROFILE + name, profile=data, warnings=() if profile.is_exact else (rounded,))
+
+
+def _profile_ignored(reason: str, untagged: str) -> FileColour:
+    warning = f"The ICC profile was ignored: {reason}. The picture was read as {untagged}."
+    return FileColour(space=untagged, warnings=(warning,))
 
 
 def _bmp_colour(path: Path, untagged: str, is_grey: bool) -> FileColour:

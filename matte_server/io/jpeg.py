@@ -44,6 +44,12 @@ def states_pixels_per_length(path: Path) -> bool:
     return head[6:11] == b"JFIF\0" and head[_JFIF_UNIT:] in (b"\1", b"\2")
 
 
+def has_profile(path: Path) -> bool:
+    """Whether a JPEG has a part of an ICC profile. Raises ``OSError``."""
+    data = path.read_bytes()
+    return any(marker == _APP2 and data.startswith(b"ICC_PROFILE\0", begin) for marker, begin, _ in _segments(data))
+
+
 def first_picture(data: bytes) -> bytes | None:
     """The bytes of a JPEG, ``data``, up to the end of its first picture, where it has a gain map; None for all
     others."""

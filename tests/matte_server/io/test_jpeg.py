@@ -143,3 +143,15 @@ def test_cmyk_without_adobes_segment_is_refused(tmp_path: Path, progressive: boo
     path.write_bytes(data[:at] + data[at + 16 :])
     with pytest.raises(MatteError, match="does not say whether 0 means no ink"):
         exr.read_image(path)
+
+
+def test_an_icc_profile_of_which_a_segment_is_missing_is_named(tmp_path: Path) -> None:
+    """OpenImageIO passes on nothing of it."""
+    path = tmp_path / "edited.jpg"
+    files.pillow(path, np.full((*SIZE, 3), 0.5))
+    data, first_of_two = path.read_bytes(), segment(0xE2, b"ICC_PROFILE\0\x01\x02" + bytes(128))
+    assert exr.read_image(path).colour_warnings == ()
+    path.write_bytes(data[:2] + first_of_two + data[2:])
+    assert exr.read_image(path).colour_warnings == (
+        "The ICC profile was ignored: a part of it is missing. The picture was read as sRGB - Texture.",
+    )
