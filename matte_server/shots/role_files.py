@@ -78,14 +78,15 @@ def without_star(name: str) -> str:
 
 
 def check_numbers(pattern: FramePattern) -> None:
-    """Raises ``MatteError("bad_range", ...)`` where files beside a sequence have frame numbers of another width:
-    whether they belong to it, the names do not say."""
+    """Raises ``MatteError("bad_range", ...)`` where files beside a sequence have frame numbers of another width, or
+    a suffix in other capitals: whether they belong to it, the names do not say."""
     if odd := pattern.odd_files():
         others = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+        has_its_suffix = odd[0].suffix == Path(pattern.text).suffix
+        difference = "another number of digits" if has_its_suffix else "other capitals in its suffix"
         raise MatteError(
             "bad_range",
-            f"Beside {pattern.text} there is {odd[0].name}{others}, with another number of digits; "
-            "nothing was started.",
+            f"Beside {pattern.text} there is {odd[0].name}{others}, with {difference}; nothing was started.",
             "Rename or move what does not belong together, or name the frames wanted with --frames.",
         )
 

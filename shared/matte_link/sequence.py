@@ -114,19 +114,21 @@ class FramePattern:
         return tuple(sorted(frame for path, frame in self._numbered_files() if self.path(frame).name == path.name))
 
     def odd_files(self) -> list[Path]:
-        """Existing files whose frame number has another number of digits than the pattern gives it, such as
-        ``plate.7.exr`` beside ``plate.####.exr``; sorted."""
+        """Existing files whose frame number has another number of digits than the pattern gives it, or whose suffix
+        has other capitals, such as ``plate.7.exr`` and ``plate.0007.EXR`` beside ``plate.####.exr``; sorted."""
         return sorted(path for path, frame in self._numbered_files() if self.path(frame).name != path.name)
 
     def _numbered_files(self) -> Iterator[tuple[Path, int]]:
-        """Existing files that differ from the pattern in the frame number alone, with that number."""
+        """Existing files that differ from the pattern in the frame number, and in capitals of the suffix, alone,
+        with that number."""
         pattern = Path(self.text)
         match = _TOKEN.search(pattern.name)
         if not match or self.is_literal or not pattern.parent.is_dir():
             return
-        name = re.compile(
-            re.escape(pattern.name[: match.start()]) + r"(-?\d+)" + re.escape(pattern.name[match.end() :])
-        )
+        after = pattern.name[match.end() :]
+        rest = after.removesuffix(pattern.suffix)
+        suffix = re.escape(after[len(rest) :])
+        name = re.compile(re.escape(pattern.name[: match.start()]) + rf"(-?\d+){re.escape(rest)}(?i:{suffix})")
         for path in pattern.parent.iterdir():
             # A link to a file that is away is a frame that is missing, and no shorter sequence.
             if hit := name.fullmatch(path.name):

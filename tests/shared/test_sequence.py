@@ -118,6 +118,7 @@ def test_frames_on_disk_are_those_the_pattern_would_write(tmp_path: Path) -> Non
         "p.-003.exr",
         "p.1.exr",
         "p.00001.exr",
+        "p.0002.exr2",
         "q.0002.exr",
     ):
         (tmp_path / name).touch()
