@@ -130,6 +130,11 @@ def complain(message: str, code: str = "") -> None:
     err.print(f"[bold red]{escape(label)}[/]{escape(printable(message))}")
 
 
+def as_word(path: object) -> str:
+    """A path as every shell takes it for one word of a command."""
+    return f'"{path}"' if " " in str(path) else str(path)
+
+
 def tell(message: str) -> None:
     """One sentence on standard error that is no complaint."""
     err.print(escape(message))

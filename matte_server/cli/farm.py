@@ -188,7 +188,7 @@ def run_openjd(arguments: argparse.Namespace) -> int:
     """Writes an Open Job Description bundle."""
     job = arguments.make_job(arguments)
     openjd.write_bundle(arguments.bundle, openjd.documents(job, _plan(arguments)))
-    _print_written(arguments.bundle, job, f"deadline bundle submit {arguments.bundle}")
+    _print_written(arguments.bundle, job, f"deadline bundle submit {console.as_word(arguments.bundle)}")
     return console.OK
 
 
@@ -196,7 +196,7 @@ def run_opencue(arguments: argparse.Namespace) -> int:
     """Writes an OpenCue outline."""
     job = arguments.make_job(arguments)
     opencue.write_outline(arguments.bundle, opencue.outline(job, _plan(arguments)))
-    _print_written(arguments.bundle, job, f"python {arguments.bundle / opencue.SUBMIT}")
+    _print_written(arguments.bundle, job, f"python {console.as_word(arguments.bundle / opencue.SUBMIT)}")
     return console.OK
 
 

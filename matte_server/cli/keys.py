@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_server(arguments: argparse.Namespace) -> int:
     """Makes a server's keys."""
     path = make_server(arguments.folder)
-    console.say(f"Wrote {path}. Add clients with: cleanplate keys client NAME --folder {arguments.folder}")
+    console.say(
+        f"Wrote {path}. Add clients with: cleanplate keys client NAME --folder {console.as_word(arguments.folder)}"
+    )
     return 0
 
 

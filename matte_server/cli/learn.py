@@ -147,5 +147,5 @@ def _conclude(result: LearningResult, output: Path) -> int:
         console.err.print(f"{steps} gained too little ({measured}). Nothing is written: keep the weights you have.")
         return console.FRAMES_FAILED
     console.say(f"{output}: learned from {counted(len(result.frames), 'frame')} in {steps} ({measured}).")
-    console.say(f"Use it with: cleanplate matte ... --weights {output}")
+    console.say(f"Use it with: cleanplate matte ... --weights {console.as_word(output)}")
     return console.OK

@@ -168,11 +168,12 @@ class CommandParser(argparse.ArgumentParser):
         taken, stray = self._words[: at[0]], [self._words[each] for each in at]
         if len(taken) > 1 and all(_NUMBER.fullmatch(word) for word in (taken[-1], *stray)):
             return f' A value of several words goes in quotes: {taken[-2]} "{" ".join((taken[-1], *stray))}".'
-        wanted = [flag for flag in ("--clean", "-o") if flag in self._known() and not self._is_given(flag)]
+        wanted = self._lacking_flags()
         named = list(zip(wanted, stray, strict=False))
         if len(stray) <= len(wanted) and not any(flag == "-o" and Path(word).exists() for flag, word in named):
             return f" Write {' '.join(f'{flag} {word}' for flag, word in named)}."
-        if Path(stray[0]).exists() and any(Path(word).suffix == Path(stray[0]).suffix for word in taken):
+        alike = [word for word in taken if Path(word).suffix == Path(stray[0]).suffix and Path(word).exists()]
+        if alike and Path(stray[0]).exists():
             return " A pattern with * belongs in quotes: the shell has put the files' names in its place."
         return ""
 
@@ -190,9 +191,12 @@ class CommandParser(argparse.ArgumentParser):
                 stray.append(place)
         return stray
 
-    def _is_given(self, flag: str) -> bool:
-        names = self._option_string_actions[flag].option_strings
-        return any(word.partition("=")[0] in names for word in self._words)
+    def _lacking_flags(self) -> list[str]:
+        """The flags that are needed and were not given. ``matte`` demands its own later: a job may hold them."""
+        given = {word.partition("=")[0] for word in self._words}
+        lacking = [each for each in self._actions if each.option_strings and not given & {*each.option_strings}]
+        names = ("--clean", "-o")
+        return [each.option_strings[0] for each in lacking if each.required or each.option_strings[0] in names]
 
     def _word_before(self, file: str, message: str) -> str:
         """The word that was forgotten where a file stands in its place: a command, or the kind of a farm's job. The

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from matte_link.messages import Progress
 
-from matte_server.cli.console import Detail, Pace, ShotProgress, Steps, complain, duration
+from matte_server.cli.console import Detail, Pace, ShotProgress, Steps, as_word, complain, duration
 from matte_server.shots.reports import MEASURING, FrameReport, ResultStatus
 
 
@@ -85,3 +87,8 @@ def test_a_complaint_goes_to_standard_error_with_its_code(capsys: pytest.Capture
     complain("The plate [left] is missing.", "missing_frame")
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "error (missing_frame): The plate [left] is missing.\n")
+
+
+@pytest.mark.parametrize(("path", "word"), [("jobs/a", "jobs/a"), (Path("sh 010/job"), '"sh 010/job"')])
+def test_a_path_with_a_space_is_one_word_of_a_command(path: str | Path, word: str) -> None:
+    assert as_word(path) == word

@@ -87,6 +87,7 @@ def test_alone_and_with_help_it_says_where_to_start(capsys: pytest.CaptureFixtur
         (("matte", "p.exr", "c.exr", "m.exr"), "Write --clean c.exr -o m.exr. See"),
         (("matte", "p.exr", "--clean", "c.exr", "m.exr"), "Write -o m.exr. See"),
         (("learn", "p.exr", "--clean=c.exr", "a.learned"), "are required: -o/--output. Write -o a.learned. See"),
+        (("farm", "stop", "s.json"), "are required: --state. Write --state s.json. See"),
         (("models", "use", "v2", "a.pth"), "unrecognized arguments: a.pth. See"),
         (("matte", "--plate", "p.exr", "--clean", "c.exr"), "PLATE stands first, without a flag. See"),
         (("matte", "p.exr", "--background-plate", "c.exr"), "Did you mean --clean?"),
