@@ -24,6 +24,8 @@ from .tiff_tags import TIFF_MAGIC, lacks_jpeg_data
 HEAD = 66
 """Bytes at a file's begin by which it is known."""
 PHOTOMETRIC, BITS = "tiff:PhotometricInterpretation", "oiio:BitsPerSample"
+_PSD_MODE, _MULTICHANNEL = slice(24, 26), b"\0\7"
+"""Where a PSD says how its channels make colour; of inks of their own."""
 _OF_SENSORS, _FP24 = (32803, 34892), 24
 # Brands of files that are made of boxes (ISO 14496-12) -> what they are, in the order looked for.
 _REFUSED = {
@@ -49,6 +51,11 @@ def refuse_file(path: Path, head: bytes, label: str) -> None:
             "unreadable",
             f"{label} is an animated JPEG XL, which Cleanplate does not read.",
             "Convert it to a sequence of PNGs or EXRs.",
+        )
+    if head.startswith(PSD_MAGIC) and head[_PSD_MODE] == _MULTICHANNEL:
+        # OpenImageIO takes the first three for red, green and blue.
+        raise MatteError(
+            "no_colour", f"{label} is a multichannel PSD, whose channels are inks.", "Convert it to RGB first."
         )
     if head.startswith(PSD_MAGIC) and lacks_its_picture(path):
         raise MatteError(

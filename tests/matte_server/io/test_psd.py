@@ -53,3 +53,13 @@ def test_a_psd_without_it_is_refused(tmp_path: Path) -> None:
         exr.read_image(path)
     assert refused.value.code == "unreadable"
     assert refused.value.message == f"{path} was saved without the picture that its layers make."
+
+
+def test_a_multichannel_psd_is_refused(tmp_path: Path) -> None:
+    """Of an RGB picture Photoshop makes cyan, magenta and yellow; OpenImageIO reads them as red, green, blue."""
+    path, data = tmp_path / "a.psd", bytearray(psd())
+    data[25] = 7
+    path.write_bytes(data)
+    with pytest.raises(MatteError, match="is a multichannel PSD, whose channels are inks") as refused:
+        exr.read_image(path)
+    assert refused.value.code == "no_colour"
