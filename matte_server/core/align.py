@@ -17,21 +17,20 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from .alignment_features import AlignmentFeatures, Points, grey_of
+from .autocorrelation import SIDE
 from .direct_alignment import DirectFit, align_directly
 from .exposure import most_frequent_ratio
+from .feature_fit import FeatureFit, coarse_fit, is_sane
 from .image import Float32, Grey, Image
 from .local_misfit import FEATURES_OF_SIDE, LOCAL_MISFIT, TRACKED_OF_SIDE, lies_beside
 from .motion_fit import FEWEST_POINTS, FINE_THRESHOLD_PX, Matrix, choose_motion, distances_px, hull_part
+from .repeats import REPEATS, best_place
+from .tone_level import bounded, reduced_pair, tone_level
 from .tracking import PointPairs, track
 from .window import Window, enlarged
 
-Indices = npt.NDArray[np.intp]
-WORKING_SIDE = 1000
-_MATCH_RATIO = 0.8
-_COARSE_THRESHOLD_PX = 3.0
 _LEAST_SPREAD = 0.02
 _TRACKED_POINTS = 3000
 # Fewer points suffice to confirm that nothing moved.
@@ -47,9 +46,15 @@ of 320 pixels with fifty."""
 # A fit by brightness is believed where this part of the cells that resemble the clean plate is like it, and where
 # the standard error is at most this part of the longer side. In 170 made pairs (four degrees of blur, a subject
 # over 12 to 68 % of the picture) all of 147 such fits lay within 1.3 % of the width in each corner, half of them
-# within 0.04 %; the other fits had parts up to 0.66 and errors from 5.7e-4 on. No fit of 120 pairs of different
+# within 0.04 %; the other fits had parts up to 0.66 and errors from 1.7e-3 on. No fit of 120 pairs of different
 # sets had both.
-_LEAST_ALIKE, _MOST_ERROR = 0.67, 5e-4
+_LEAST_ALIKE, _MOST_ERROR = 0.67, 1.5e-3
+# A standard error of more plate pixels is said.
+_EXACT_PX = 0.5
+VAGUE = (
+    "The clean plate shows too few details and was aligned by its brightness alone: it may lie a pixel or more "
+    "beside the plate. Look at the matte before edges of the set."
+)
 # Display windows whose sides differ by less than this are overscan or a crop, not proxies.
 _LEAST_RESIZE = 0.2
 
@@ -176,8 +181,33 @@ def _estimate(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix,
         return "one of the pictures has no pixels."
     found = _by_details(plate, clean, start, mode)
     if isinstance(found, str) or agreeing(found) < LEAST_AGREEING:
-        return _by_brightness(plate, clean, start, mode) or found
-    return found
+        found = _by_brightness(plate, clean, start, mode) or found
+    # A camera that moved by a whole repeat of its set, to a fraction of a pixel, is no likely one.
+    if isinstance(found, str) or found.kind == "none" or not len(clean.repeats):
+        return found
+    return _among_repeats(found, plate, clean, start, mode)
+
+
+def _among_repeats(
+    found: Alignment, plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix, mode: str
+) -> Alignment:
+    """``found``, or the alignment a repeat of the set beside it where that fits better."""
+    windows = plate.window, clean.window
+    lights = bounded(plate.light), bounded(clean.light)
+    level = tone_level(reduced_pair(*lights, SIDE, _in_arrays(start, *windows)))
+    here, unmoved = (
+        np.asarray(np.linalg.inv(_in_arrays(matrix, *windows)), np.float64) for matrix in (found.transform, start)
+    )
+    place = best_place(level, clean.repeats, here, unmoved)
+    is_sure = place.is_sure
+    if place.is_another or found.warnings:
+        # Features that were found a repeat away lie beside it together. What is tracked does not leap so far.
+        again = _refined(plate, clean, start, mode, np.asarray(np.linalg.inv(place.matrix), np.float64))
+        if not isinstance(again, str) and agreeing(again) >= LEAST_AGREEING:
+            found = again
+        elif place.is_another:
+            is_sure = False
+    return found if is_sure else replace(found, warnings=(*found.warnings, REPEATS))
 
 
 def _by_details(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix, mode: str) -> Alignment | str:
@@ -188,7 +218,7 @@ def _by_details(plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matri
         found = _refined(plate, clean, start, mode, still, _ASKED_POINTS)
         if not isinstance(found, str) and found.kind == "none" and found.inliers >= _SURE:
             return found
-    coarse = _coarse(plate, clean)
+    coarse = coarse_fit(plate, clean)
     if isinstance(coarse, str):
         return coarse
     found = _refined(plate, clean, start, mode, coarse.transform)
@@ -224,7 +254,7 @@ def _refined(
 
 
 def _by_features(
-    plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix, mode: str, coarse: _FeatureFit
+    plate: AlignmentFeatures, clean: AlignmentFeatures, start: Matrix, mode: str, coarse: FeatureFit
 ) -> Alignment | None:
     """The alignment from the places of features alone; None where they do not clearly agree. A chance fit of two
     pictures that have nothing in common has a dozen that agree."""
@@ -251,6 +281,7 @@ def _by_brightness(
         inliers=len(found.places) / found.resembling,
         residual_px=found.error_px,
         points=found.resembling,
+        warnings=(VAGUE,) if found.error_px > _EXACT_PX else (),
     )
 
 
@@ -260,7 +291,7 @@ def _is_believed(fit: DirectFit, window: Window) -> bool:
     if alike < max(LEAST_AGREEING, _LEAST_ALIKE * fit.resembling) or fit.error_px > _MOST_ERROR * side:
         return False
     places = fit.places + np.array([window.x, window.y], np.float32)
-    return _sane(fit.transform) and hull_part(places, window) >= _LEAST_SPREAD
+    return is_sane(fit.transform) and hull_part(places, window) >= _LEAST_SPREAD
 
 
 def _fit(
@@ -341,57 +372,3 @@ def _brightness_ratio(plate: Float32, clean: Float32, coarse: Matrix) -> float:
     behind = np.asarray(cv2.warpPerspective(clean, to_clean, (width, height), flags=flags), np.float32)
     lit = (small > 1e-5) & (behind > 1e-5)
     return most_frequent_ratio(behind[lit], small[lit]) if lit.any() else 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class _FeatureFit:
-    """What features say: a homography, clean to plate, and the pairs of places that it was found from, all of them
-    in array coordinates at full size."""
-
-    transform: Matrix
-    pairs: PointPairs
-
-
-def _coarse(plate: AlignmentFeatures, clean: AlignmentFeatures) -> _FeatureFit | str:
-    """A homography from features at the working size; or why there is none."""
-    scale = min(1.0, WORKING_SIDE / max(*plate.grey.shape, *clean.grey.shape))
-    (plate_points, plate_words), (clean_points, clean_words) = plate.features(scale), clean.features(scale)
-    if min(len(plate_words), len(clean_words)) < FEWEST_POINTS:
-        return "the pictures have too few details to compare."
-    clean_found, plate_found = _matches(clean_words, plate_words)
-    if len(clean_found) < FEWEST_POINTS:
-        return "too few of its details are found again in the plate."
-    source, target = clean_points[clean_found], plate_points[plate_found]
-    cv2.setRNGSeed(1)
-    found, mask = cv2.findHomography(
-        source, target, cv2.USAC_MAGSAC, _COARSE_THRESHOLD_PX, maxIters=5000, confidence=0.9999
-    )
-    if found is None or int(mask.sum()) < FEWEST_POINTS or not _sane(np.asarray(found, np.float64)):
-        return "the details found again do not agree on one movement."
-    up = enlarged(1 / scale, 1 / scale)
-    pairs = tuple(cv2.perspectiveTransform(points[None], up)[0] for points in (source, target))
-    transform = np.asarray(up @ found @ np.linalg.inv(up), np.float64)
-    return _FeatureFit(transform=transform, pairs=(pairs[0], pairs[1]))
-
-
-def _matches(clean: Float32, plate: Float32) -> tuple[Indices, Indices]:
-    """Pairs that are each other's best and clearly better than the second best (Lowe 2004, section 7.1): where
-    they stand among the clean plate's, and among the plate's. One matrix product compares everything with
-    everything."""
-    distance = (clean**2).sum(1)[:, None] + (plate**2).sum(1)[None, :]
-    # In place: fresh memory for each step would cost as much as the step.
-    distance -= 2.0 * clean @ plate.T
-    np.sqrt(np.maximum(distance, 0.0, out=distance), out=distance)
-    there, back = distance.argmin(axis=1), distance.argmin(axis=0)
-    own = np.arange(len(clean))
-    best = distance[own, there]
-    # The second best is the best of the others.
-    distance[own, there] = np.inf
-    good = (best < _MATCH_RATIO * distance.min(axis=1)) & (back[there] == own)
-    return own[good], there[good]
-
-
-def _sane(matrix: Matrix) -> bool:
-    """Two views of one scene from nearly one place: no mirror, no collapse, hardly any vanishing line."""
-    area = float(np.linalg.det(matrix[:2, :2]))
-    return 0.1 < area < 10.0 and bool(np.all(np.abs(matrix[2, :2]) < 2e-3))

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .autocorrelation import repeats_of
 from .image import Float32, Grey, Image
 from .last_found import LastFound
 
@@ -50,6 +51,11 @@ class AlignmentFeatures:
     def grey(self) -> Grey:
         """The tone-mapped brightness that features are found in: h x w."""
         return grey_of(self.light, self.middle)
+
+    @cached_property
+    def repeats(self) -> npt.NDArray[np.float64]:
+        """The shifts after which the picture looks like itself: see :func:`.autocorrelation.repeats_of`."""
+        return repeats_of(self.grey)
 
     def features(self, scale: float) -> SiftFeatures:
         """SIFT features at ``scale`` times the picture's size."""

@@ -17,7 +17,7 @@ import numpy as np
 from .alignment_features import Points
 from .image import Float32, Mask
 from .motion_fit import Matrix
-from .tone_fit import HOMOGRAPHY, SIMILARITY, TRANSLATION, fitted, lit_alike, moves_of
+from .tone_fit import HOMOGRAPHY, SIMILARITY, TRANSLATION, ToneFit, fitted, lit_alike, moves_of
 from .tone_level import ToneLevel, bounded, reduced_pair, tone_level, warped
 
 # The longer side of the small copies, and what may change there. With homographies on all, from 48 pixels on,
@@ -36,6 +36,8 @@ _TEXTURED, _AGREES, _RESEMBLES = 4.0, 0.9, 0.5
 # movement is then less than the noise. Without movement, a homography fits better by up to a tenth, and by a fifth
 # where the focus differs; a movement of 7 px in 1280 is worth half as much again at least.
 _AS_GOOD = 1.25
+# What is measured is no movement where it is less than this, in pixels of the plate, or than two standard errors.
+_UNSEEN_PX, _UNSEEN_ERRORS = 0.3, 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +66,27 @@ def align_directly(plate: Float32, clean: Float32, start: Matrix, mode: str) -> 
     unmoved = matrix = np.asarray(np.linalg.inv(start), np.float64)
     for side, freedoms in _COARSE:
         near = _refined(
-            tone_level(reduced_pair(*lights, side)), matrix, [one for one in freedoms if one <= fullest]
+            tone_level(reduced_pair(*lights, side, start)), matrix, [one for one in freedoms if one <= fullest]
         )
         if near is None:
             return None
         matrix = near
-    pair = reduced_pair(*lights, _FINE[0])
-    finest = _as_sharp([tone_level(pair, softer) for softer in _SOFTER], matrix)
-    found = _refined(finest, matrix, [one for one in _FINE[1] if one <= fullest])
+    pair = reduced_pair(*lights, _FINE[0], start)
+    levels = [tone_level(pair, softer) for softer in _SOFTER]
+    allowed = [one for one in _FINE[1] if one <= fullest]
+    finest, found = _on_sharpest(levels, matrix, allowed)
+    if found is not None and finest is not levels[0]:
+        # Blur also hides what the coarser copies left of the movement.
+        finest, found = _on_sharpest(levels, found, allowed)
     return None if found is None else _chosen(finest, unmoved, found, mode)
+
+
+def _on_sharpest(
+    levels: Sequence[ToneLevel], matrix: Matrix, freedoms: Sequence[int]
+) -> tuple[ToneLevel, Matrix | None]:
+    """The level in which both pictures are about as sharp, and ``matrix`` refined on it."""
+    level = _as_sharp(levels, matrix)
+    return level, _refined(level, matrix, freedoms)
 
 
 def _as_sharp(levels: Sequence[ToneLevel], matrix: Matrix) -> ToneLevel:
@@ -103,7 +117,7 @@ def _chosen(level: ToneLevel, unmoved: Matrix, found: Matrix, mode: str) -> Dire
     kind, matrix, variance = full[0], best.matrix, best.variance
     if mode == "auto":
         most = _AS_GOOD * _error(level, best.matrix, best.weights)
-        for simpler in _simpler(level, level.small(unmoved), best.matrix):
+        for simpler in _simpler(level, level.small(unmoved), best):
             if _error(level, simpler[1], best.weights) <= most:
                 kind, matrix, variance = simpler
                 break
@@ -117,13 +131,25 @@ def _chosen(level: ToneLevel, unmoved: Matrix, found: Matrix, mode: str) -> Dire
     )
 
 
-def _simpler(level: ToneLevel, start: Matrix, matrix: Matrix) -> list[tuple[str, Matrix, Matrix]]:
-    """No motion and a shift, the simplest first: kind, transform and variance. What a shift is known by also tells
-    that there is none."""
-    moved = fitted(level, _shifted_alike(start, matrix, level.plate.shape), TRANSLATION)
+def _simpler(level: ToneLevel, start: Matrix, best: ToneFit) -> list[tuple[str, Matrix, Matrix]]:
+    """No motion, where a shift is not measured to be one, and a shift, the simplest first: kind, transform and
+    variance. What a shift is known by also tells that there is none."""
+    moved = fitted(level, _shifted_alike(start, best.matrix, level.plate.shape), TRANSLATION)
     if moved is None:
         return []
-    return [("none", start, moved.variance), ("translation", moved.matrix, moved.variance)]
+    unmoved, shift = ("none", start, moved.variance), ("translation", moved.matrix, moved.variance)
+    # A fraction of a pixel's movement raises the residual of grainy pictures by little.
+    unseen_px = max(_UNSEEN_PX, _UNSEEN_ERRORS * _largest_error(moved.variance, level))
+    is_unseen = _shift_px(level, start, moved.matrix) <= unseen_px
+    fits = [_error(level, matrix, best.weights) for matrix in (start, moved.matrix)]
+    return [unmoved, shift] if is_unseen or fits[0] <= fits[1] else [shift]
+
+
+def _shift_px(level: ToneLevel, start: Matrix, matrix: Matrix) -> float:
+    """How far the plate's middle lies from where ``start`` has it, in pixels of the plate."""
+    middle = np.array([[[(level.plate.shape[1] - 1) / 2, (level.plate.shape[0] - 1) / 2]]])
+    away = cv2.perspectiveTransform(middle, np.linalg.inv(start) @ matrix) - middle
+    return float(np.linalg.norm(away) * level.plate_up[0, 0])
 
 
 def _shifted_alike(start: Matrix, matrix: Matrix, shape: tuple[int, ...]) -> Matrix:

@@ -28,6 +28,9 @@ _LEAST_PX = 1.5
 TRACKED_OF_SIDE, FEATURES_OF_SIDE = 1e-3, 8e-3
 """From what part of the frame's longer side on tracked points, or features, lie beside. The places of features are
 those of a copy of 1000 pixels, and less exact."""
+# What is tracked counts from half of that on where it is so large a share of a part's details: with a mild lens, 2
+# pixels in the corners of 640, it is. In the parts of the demo's frames and of real ones it is a quarter at most.
+_NEARER, _LARGE_SHARE = 0.5, 0.3
 # So large a part of the details that lie beside must have their common offset, to within half of its length.
 _MOSTLY = 0.6
 
@@ -41,12 +44,16 @@ def lies_beside(transform: Matrix, source: Points, target: Points, window: Windo
     size = np.array([window.width, window.height])
     cells = np.clip((target - [window.x, window.y]) * _PARTS // size, 0, _PARTS - 1)
     number = cells[:, 0] * _PARTS + cells[:, 1]
-    return any(_lie_together(offsets[number == part], least) for part in np.unique(number))
+    bounds = [(least, 0.0)]
+    if least_of_side <= TRACKED_OF_SIDE:
+        bounds.append((_NEARER * least, _LARGE_SHARE))
+    parts = [offsets[number == part] for part in np.unique(number)]
+    return any(_lie_together(part, *bound) for part in parts for bound in bounds)
 
 
-def _lie_together(offsets: npt.NDArray[np.float64], least: float) -> bool:
+def _lie_together(offsets: npt.NDArray[np.float64], least: float, share: float) -> bool:
     beside = offsets[np.linalg.norm(offsets, axis=1) > least]
-    if len(beside) < _FEWEST:
+    if len(beside) < max(_FEWEST, share * len(offsets)):
         return False
     common = np.median(beside, axis=0)
     alike = np.linalg.norm(beside - common, axis=1) < 0.5 * np.linalg.norm(common)

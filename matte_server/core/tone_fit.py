@@ -14,7 +14,7 @@ import numpy as np
 
 from .image import Float32, Mask
 from .motion_fit import Matrix
-from .tone_level import LEAST_DEVIATION, ToneLevel, warped
+from .tone_level import LEAST_DEVIATION, PIXELS_OF_GRAIN, ToneLevel, warped
 
 Moves = Sequence[tuple[Float32, Float32]]
 """How far each pixel moves across and down, both h x w in halves of the longer side, by one of each change."""
@@ -65,7 +65,7 @@ def fitted(level: ToneLevel, matrix: Matrix, freedom: int) -> ToneFit | None:
             return None
         filled = np.where(np.isfinite(behind), behind, np.float32(0))
         gain, residual, deviation, weights = _residual(level.plate, filled, seen)
-        slope = [gain * max(height, width) / 2 * _slope(filled, axis) for axis in (1, 0)]
+        slope = [gain * max(height, width) / 2 * slope_of(filled, axis) for axis in (1, 0)]
         columns = [slope[0] * across + slope[1] * down for across, down in moves]
         jacobian = np.stack([*columns, filled, np.ones_like(filled)], -1)[seen].astype(np.float64)
         weighted = jacobian * weights[seen][:, None]
@@ -83,7 +83,7 @@ def fitted(level: ToneLevel, matrix: Matrix, freedom: int) -> ToneFit | None:
     # Grain has slopes too, which say nothing of the movement.
     of_grain = level.grain_slopes * (gain * max(height, width) / 2) ** 2
     known = normal[:freedom, :freedom] - of_grain * _inner_products(moves, weights)
-    return ToneFit(matrix=matrix, weights=weights, variance=_inverse(known) * deviation**2)
+    return ToneFit(matrix=matrix, weights=weights, variance=_inverse(known) * PIXELS_OF_GRAIN * deviation**2)
 
 
 def _inner_products(moves: Moves, weights: Float32) -> Matrix:
@@ -133,7 +133,7 @@ def _inner(seen: Mask) -> Mask:
     return np.asarray(cv2.erode(seen.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0)
 
 
-def _slope(picture: Float32, axis: int) -> Float32:
+def slope_of(picture: Float32, axis: int) -> Float32:
     """The picture's slope per pixel, down (0) or across (1)."""
     return np.asarray(cv2.Sobel(picture, -1, axis, 1 - axis, scale=1 / 8), np.float32)
 

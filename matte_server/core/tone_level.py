@@ -15,6 +15,9 @@ from .window import enlarged
 # Small copies are blurred by so many of their pixels: else a fraction of a pixel's movement would blur their grain,
 # and seem to fit better.
 _BLUR_PX = 1.2
+PIXELS_OF_GRAIN = 9.0
+"""So many pixels of a blurred copy vary as one. Twenty takes of one set scatter by 2.2 times what pixels that vary
+by themselves would leave; past a subject's edge fits are off by up to four times as much."""
 _BRIGHTEST = 1e3
 Lit = tuple[Float32, float]
 """A picture's brightness and its median, scene-linear."""
@@ -72,12 +75,15 @@ def bounded(light: Float32) -> Lit:
     return np.nan_to_num(np.clip(light, 0, np.float32(_BRIGHTEST * middle))), middle
 
 
-def reduced_pair(plate: Lit, clean: Lit, side: int) -> ReducedPair:
-    """Both pictures, as :func:`bounded` gives them, reduced by one factor so that the plate's longer side has at
-    most ``side`` pixels."""
+def reduced_pair(plate: Lit, clean: Lit, side: int, start: Matrix) -> ReducedPair:
+    """Both pictures, as :func:`bounded` gives them, reduced so that the plate's longer side has at most ``side``
+    pixels. ``start``: clean plate to plate, roughly: what is a proxy or squeezed becomes as large as the plate, so
+    that one blur is the same for both."""
     factor = min(1.0, side / max(plate[0].shape))
-    pictures = tuple(_reduced(light, middle, factor) for light, middle in (plate, clean))
-    return ReducedPair(plate=pictures[0], clean=pictures[1])
+    return ReducedPair(
+        plate=_reduced(*plate, factor, factor),
+        clean=_reduced(*clean, factor * abs(float(start[0, 0])), factor * abs(float(start[1, 1]))),
+    )
 
 
 def tone_level(pair: ReducedPair, softer: Softer = (0.0, 0.0)) -> ToneLevel:
@@ -105,9 +111,9 @@ def _toned(light: Float32, middle: float) -> Float32:
     return np.asarray(np.sqrt(light / (light + np.float32(middle))), np.float32)
 
 
-def _reduced(light: Float32, middle: float, factor: float) -> _Reduced:
+def _reduced(light: Float32, middle: float, across: float, down: float) -> _Reduced:
     height, width = light.shape
-    size = (max(2, round(width * factor)), max(2, round(height * factor)))
+    size = (max(2, round(width * across)), max(2, round(height * down)))
     small = np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.float32)
     up = enlarged(width / size[0], height / size[1])
     return _Reduced(light=small, middle=middle, up=up, grain=_noise(_toned(small, middle)))

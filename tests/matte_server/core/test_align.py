@@ -12,7 +12,6 @@ import pytest
 from matte_server.core.align import (
     Alignment,
     _by_features,
-    _FeatureFit,
     _fit,
     align,
     align_near,
@@ -20,6 +19,7 @@ from matte_server.core.align import (
     display_transform,
 )
 from matte_server.core.alignment_features import AlignmentFeatures
+from matte_server.core.feature_fit import FeatureFit
 from matte_server.core.image import Float32, Image
 from matte_server.core.motion_fit import FEWEST_POINTS
 from matte_server.core.window import Window
@@ -334,7 +334,7 @@ def test_the_places_of_features_are_believed_where_many_and_most_agree(
     target = source + np.float32(7.0)
     target[agreeing:] = source[agreeing:][::-1]
     shift = np.array([[1.0, 0.0, 7.0], [0.0, 1.0, 7.0], [0.0, 0.0, 1.0]])
-    fit = _FeatureFit(transform=shift, pairs=(source, target))
+    fit = FeatureFit(transform=shift, pairs=(source, target))
     blank = AlignmentFeatures(image(np.zeros((360, 640, 3))))
     assert (_by_features(blank, blank, np.eye(3), "auto", fit) is not None) == is_believed
 
