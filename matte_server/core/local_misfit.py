@@ -47,7 +47,9 @@ def lies_beside(transform: Matrix, source: Points, target: Points, window: Windo
     bounds = [(least, 0.0)]
     if least_of_side <= TRACKED_OF_SIDE:
         bounds.append((_NEARER * least, _LARGE_SHARE))
-    parts = [offsets[number == part] for part in np.unique(number)]
+    # What lies further off than a part is wide was matched wrongly: seen from a corner, all of it lies one way.
+    near = np.linalg.norm(offsets, axis=1) < max(window.width, window.height) / _PARTS
+    parts = [offsets[near & (number == part)] for part in np.unique(number)]
     return any(_lie_together(part, *bound) for part in parts for bound in bounds)
 
 

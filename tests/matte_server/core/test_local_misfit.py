@@ -10,7 +10,7 @@ import pytest
 
 from matte_server.core.align import align
 from matte_server.core.image import Float32
-from matte_server.core.local_misfit import LOCAL_MISFIT, TRACKED_OF_SIDE, lies_beside
+from matte_server.core.local_misfit import FEATURES_OF_SIDE, LOCAL_MISFIT, TRACKED_OF_SIDE, lies_beside
 from matte_server.core.window import Window
 from tests.matte_server.pictures import homography_within, image, moved, room
 
@@ -84,6 +84,15 @@ def test_leaves_that_move_each_otherwise_say_nothing() -> None:
     high = target[:, 1] < 300
     target[high] += np.random.default_rng(2).normal(0, 4, target[high].shape).astype(np.float32)
     assert not lies_beside(np.eye(3), source, target, WINDOW, TRACKED_OF_SIDE)
+
+
+def test_letters_that_were_taken_for_others_say_nothing() -> None:
+    """A third of the details of a printed page were matched to places all over it. Those in a corner all lie
+    further in, to within half of the way."""
+    source, target = tracked()
+    wrong = np.arange(500) % 3 == 0
+    source[wrong] = np.random.default_rng(1).uniform((300, 150), (940, 570), (int(wrong.sum()), 2))
+    assert not lies_beside(np.eye(3), source, target, WINDOW, FEATURES_OF_SIDE)
 
 
 @pytest.mark.parametrize(("away", "said"), [(0.6, False), (1.2, True)])
