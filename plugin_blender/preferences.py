@@ -90,7 +90,7 @@ def setup_folder() -> Path:
 
 def setup_package() -> str:
     """What Set Up Server installs."""
-    return bpy.path.abspath(preferences().package.strip())
+    return bpy.path.abspath(preferences().package.strip() or PACKAGE)
 
 
 def setup_obstacle() -> NodeError | None:
@@ -100,9 +100,10 @@ def setup_obstacle() -> NodeError | None:
 
 def server_command() -> str:
     """The command that starts a server: the one of the preferences where it is named, else the one set up."""
-    chosen: str = preferences().command
-    named = str(Path(chosen).expanduser())
-    return named if chosen != PACKAGE else command_in(setup_folder()) or chosen
+    chosen: str = preferences().command.strip()
+    if chosen in ("", PACKAGE):
+        return command_in(setup_folder()) or PACKAGE
+    return str(Path(chosen).expanduser())
 
 
 def endpoint() -> Endpoint:

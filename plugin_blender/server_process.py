@@ -58,7 +58,7 @@ class _Server:
     def last_words(self) -> str:
         """The last line of its log, which mostly says why it ended; else how it did."""
         log = self.output("log").splitlines()
-        return log[-1] if log else exit_reason(self.process.returncode)
+        return f"{log[-1].rstrip('.')}." if log else exit_reason(self.process.returncode)
 
 
 _server: _Server | None = None

@@ -290,9 +290,14 @@ def test_cpu_only_is_cancelled_in_both_of_its_steps_and_goes_on(
 
 @pytest.mark.skipif(os.name == "nt", reason="a script of the shell")
 @pytest.mark.parametrize(
-    ("end", "told"), [("exit 3", "It ended with exit code 3."), ("kill -KILL $$", "It was killed (SIGKILL)")]
+    ("end", "told"),
+    [
+        ("exit 3", "It ended with exit code 3."),
+        ("kill -KILL $$", "It was killed (SIGKILL)"),
+        ("echo no such file >&2", "no such file. Look at Command"),
+    ],
 )
-def test_a_server_that_ends_without_a_word_is_told_by_how_it_ended(tmp_path: Path, end: str, told: str) -> None:
+def test_a_server_that_ends_is_told_by_its_last_words_or_how_it_ended(tmp_path: Path, end: str, told: str) -> None:
     """As where the system kills it for its memory: "It printed nothing" helped nobody."""
     command = tmp_path / "cleanplate"
     command.write_text(f"#!/bin/sh\n{end}\n")

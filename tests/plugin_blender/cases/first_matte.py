@@ -144,6 +144,9 @@ def not_started() -> None:
     else:
         raise AssertionError("a server is started with keys that cannot be read")
     assert runtime.afterwards is None
+    preferences._UNSET.command, preferences._UNSET.package = "", " "
+    assert preferences.server_command() == preferences.setup_package() == "cleanplate", "emptied fields"
+    preferences._UNSET.package = preferences.PACKAGE
     preferences._UNSET.command, preferences._UNSET.keys = "cleanplate", ""
     os.environ["CLEANPLATE_SERVER"] = named
     # The server is ready, and what has waited for it cannot begin any more: its node was deleted.
