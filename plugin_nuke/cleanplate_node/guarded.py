@@ -68,10 +68,10 @@ class GuardedNode:
             if seen in self._makes or (seen is None and self._makes):
                 which = "its frames are" if seen is None else f"frame {seen} is"
                 yield ResultState(usable=False, text=f"{which} being made")
-            elif self._is_behind:
-                yield ResultState(usable=False, text=_BEHIND)
             else:
-                yield self._whole(tuple(views)) if seen is None else self._shown.frame(seen, False, views)
+                found = self._whole(tuple(views)) if seen is None else self._shown.frame(seen, False, views)
+                is_behind = self._is_behind and found.usable
+                yield ResultState(usable=False, text=_BEHIND) if is_behind else found
 
     def _is_off(self, frame: Optional[int]) -> bool:
         """Whether the node passes its plate on, at a frame or at any."""

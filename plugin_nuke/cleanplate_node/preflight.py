@@ -38,7 +38,9 @@ def frames_of(node: host.Node) -> tuple[int, ...]:
             raise Refused("no_plate", "Nothing is connected to src.", "Connect the plate to the src input.")
         first, last = host.frame_range(feed)
     if last < first:
-        raise Refused("bad_range", f"The frame range {first} to {last} is empty.", "Correct 'First' and 'Last'.")
+        where = {"project": "the project's frame range", "custom": "'First' and 'Last'"}
+        hint = f"Correct {where.get(mode, 'the range of what feeds src')}."
+        raise Refused("bad_range", f"The frame range {first} to {last} is empty.", hint)
     return tuple(range(first, last + 1))
 
 

@@ -69,10 +69,13 @@ class ShownResult:
         return self._sources.settings_key(self._options)
 
     @functools.cached_property
-    def _records(self) -> list[manifest.Record]:
+    def _all_records(self) -> Sequence[manifest.Record]:
         ahead = self._ahead_of_folder
-        records = ahead.records if ahead else manifest.read_all(self._folder)
-        return preflight.records_in_range(self._node, records, (host.current_frame(),))
+        return ahead.records if ahead else manifest.read_all(self._folder)
+
+    @functools.cached_property
+    def _records(self) -> list[manifest.Record]:
+        return preflight.records_in_range(self._node, self._all_records, (host.current_frame(),))
 
     @property
     def _ahead_of_folder(self) -> Optional[DiskAhead]:
@@ -193,19 +196,23 @@ class ShownResult:
         """The state of all frames, in all views or in some; compares everything except Nuke's hashes."""
         found = self.settings()
         frames = self.frames(views or host.views()) if found.usable else found
-        if found.text == frames.text == UP_TO_DATE:
-            frames = ResultState(usable=True, text=self._so_far(views or host.views()))
+        if frames.text == UP_TO_DATE and found.text.startswith(UP_TO_DATE):
+            frames = self._so_far(views or host.views(), found)
         return self._with_makers(found if frames.text == UP_TO_DATE else frames)
 
-    def _so_far(self, views: Sequence[str]) -> str:
-        """How many frames of the range have their results, where some have none yet."""
+    def _so_far(self, views: Sequence[str], found: ResultState) -> ResultState:
+        """How many frames of the range have their results, where some have none yet; else what was ``found``."""
+        if not self._all_records:
+            return ResultState(usable=False, text=NOT_PROCESSED)  # somebody deleted them
         made = {(one.frame, one.view) for one in self._records if not one.code}
         try:
             wanted = preflight.frames_of(self._node)
         except LinkError:
-            return UP_TO_DATE  # without a range none is missing
+            return found  # without a range none is missing
         done = sum(all((frame, view) in made for view in views) for frame in wanted)
-        return UP_TO_DATE if done == len(wanted) else f"{UP_TO_DATE}, {done} of {counted(len(wanted), 'frame')}"
+        if done == len(wanted):
+            return found
+        return ResultState(usable=True, text=f"{UP_TO_DATE}, {done} of {counted(len(wanted), 'frame')}")
 
     def frame(self, frame: int, with_hashes: bool, views: Sequence[str] = ()) -> ResultState:
         """Everything of one frame, in all views or in some. Nuke's hashes are known for the current one only."""

@@ -3,6 +3,7 @@ while frames come in, and the words of Nuke's command line."""
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -128,6 +129,32 @@ def test_a_script_that_is_opened_says_how_many_frames_have_results(bench: Contra
         assert freshness.check(again, deep=False).text == said
     host.set_value(again, "range_mode", "input")
     assert press(window, bench, again) == "up to date, 2 done"
+
+
+def test_a_range_that_has_grown_says_how_many_frames_have_results(bench: ContractBench, window: State) -> None:
+    """What a press said of its own frames is not true of a range that is longer since."""
+    node = bench.node(bench.shot((1, 2, 3)), 1, 3, range_mode="custom")
+    host.set_value(node, "last", 2)
+    assert press(window, bench, node) == "up to date, 2 done"
+    host.set_value(node, "last", 3)
+    assert looked_at(window, bench, node) == "up to date, 2 of 3 frames"
+    host.set_value(node, "first", 5)
+    assert press(window, bench, node) == "The frame range 5 to 3 is empty. Correct 'First' and 'Last'."
+    host.set_value(node, "range_mode", "project")
+    nuke.root()["first_frame"].setValue(7)
+    nuke.root()["last_frame"].setValue(6)
+    assert press(window, bench, node).endswith("Correct the project's frame range.")
+
+
+def test_results_that_somebody_deleted_are_not_up_to_date(bench: ContractBench, window: State) -> None:
+    node = bench.node(bench.shot((1, 2)), 1, 2, guard=True)
+    press(window, bench, node)
+    shutil.rmtree(bench.folder / "matte_cache")
+    assert looked_at(window, bench, node) == "not processed"
+    with pytest.raises(RuntimeError, match="frame 1 is not processed"):
+        bench.output(node, 1)
+    assert press(window, bench, node) == "up to date, 2 done"
+    bench.output(node, 1)
 
 
 def test_a_setting_that_is_refused_is_said_without_a_press(bench: ContractBench, window: State) -> None:
