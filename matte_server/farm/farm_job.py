@@ -284,4 +284,5 @@ def write_job(folder: Path, contents: Mapping[str, bytes]) -> None:
         for name, data in contents.items():
             write_atomically(str(folder / name), data)
     except OSError as error:
-        raise MatteError("cannot_write", f"{folder} cannot be written: {error.strerror}.") from None
+        said = f"{folder} cannot be written: {error.strerror}."
+        raise MatteError("cannot_write", said, "Name another --bundle.") from None

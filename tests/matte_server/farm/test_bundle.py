@@ -14,7 +14,7 @@ import yaml
 from matte_server.cli import main as cli
 from matte_server.errors import MatteError
 from matte_server.farm import opencue, openjd
-from matte_server.farm.farm_job import FarmJob, FarmPlan, PathWord, blender_job, nuke_job, task_words
+from matte_server.farm.farm_job import FarmJob, FarmPlan, PathWord, blender_job, nuke_job, task_words, write_job
 from matte_server.shots.arguments import PATH, ShotArgument
 from matte_server.shots.named_paths import named_path, written_name
 from matte_server.shots.solve_file import FORMAT, FORMAT_VERSION
@@ -318,3 +318,10 @@ def test_what_cannot_be_learnt_from_is_refused_before_anything_is_written(
     said = cleanplate("farm", "openjd", "shot", shot.plate, "--clean", shot.clean, "-o", shot.output("no"),
                       "--bundle", str(tmp_path / "job"), *more, ok=False)  # fmt: skip
     assert sentence in said and not (tmp_path / "job").exists()
+
+
+def test_a_bundle_that_cannot_be_written_is_told_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(MatteError, match=r"cannot be written: (Not a directory|File exists)\.") as raised:
+        write_job(tmp_path / "file" / "job", {"template.yaml": b""})
+    assert (raised.value.code, raised.value.hint) == ("cannot_write", "Name another --bundle.")
