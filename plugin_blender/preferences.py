@@ -8,6 +8,7 @@ import bpy
 
 from . import runtime, server_process
 from .matte_link.endpoint import DEFAULT_ADDRESS, Endpoint
+from .matte_link.port_owner import why_not_trusted
 from .plan import NodeError
 from .server_setup import command_in, obstacle
 
@@ -108,13 +109,18 @@ def server_command() -> str:
 
 def endpoint() -> Endpoint:
     """The server to use: the one that the command line names, else the one that this Blender started, else that of
-    the preferences. Raises ``NodeError`` where it cannot be used."""
+    the preferences. Raises ``NodeError`` where it cannot be used, or where nobody named it and another user of this
+    machine runs it."""
     own = None if runtime.server_address else server_process.endpoint()
     if own:
         return own
     if server_process.is_running() and not runtime.server_address:
         raise NodeError("The server is starting.", "Try again when the panel says that it has started.")
-    return named_endpoint()
+    found = named_endpoint()
+    is_named = runtime.server_address or preferences().address.strip()
+    if not is_named and (problem := why_not_trusted(found)):
+        raise NodeError(problem, "Start a server of your own, or name that one as Address in the preferences.")
+    return found
 
 
 def named_endpoint() -> Endpoint:

@@ -55,6 +55,7 @@ def case(folder: str, command: str) -> None:
     bpy.ops.cleanplate.stop_server()
     assert not server_process.is_running() and not server_process.describe()
     never_ready(Path(folder))
+    another_users(command)
     if stage.FIVE:  # the same in each version, and a server more
         starting(scene, node, command)
 
@@ -120,6 +121,30 @@ def asked_early(scene: object, node: object, address: str) -> None:
     solve.plan, runtime.servers[address] = dataclasses.replace(solve.plan, server=early), early
     solve.run()
     assert solve.done == [1] and runtime.servers[address].models, solve.sentence
+
+
+def another_users(command: str) -> None:
+    """Pictures are not sent to a server of another user of this machine, unless the preferences name it."""
+    from plugin_blender import preferences, server_process, solve
+    from plugin_blender.matte_link import port_owner
+    from plugin_blender.matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS
+
+    named, asked = os.environ.pop(ADDRESS_VARIABLE), port_owner.is_another_users
+    port_owner.is_another_users = lambda address: True
+    message = stage.error_of(bpy.ops.cleanplate.test_server)
+    assert message == (
+        f"The matting server at {DEFAULT_ADDRESS} is another user's, who could see the pictures. "
+        "Start a server of your own, or name that one as Address in the preferences."
+    ), message
+    preferences._UNSET.address = DEFAULT_ADDRESS
+    assert preferences.endpoint().address == DEFAULT_ADDRESS
+    preferences._UNSET.address = ""
+    # One of one's own is started beside it.
+    preferences._UNSET.command = command
+    assert bpy.ops.cleanplate.start_server() == {"FINISHED"}
+    assert server_process.endpoint().address in solve.ask_server()
+    bpy.ops.cleanplate.stop_server()
+    os.environ[ADDRESS_VARIABLE], port_owner.is_another_users = named, asked
 
 
 def private(node: object) -> None:
