@@ -125,9 +125,10 @@ def asked_early(scene: object, node: object, address: str) -> None:
 
 def another_users(command: str) -> None:
     """Pictures are not sent to a server of another user of this machine, unless the preferences name it."""
-    from plugin_blender import preferences, server_process, solve
     from plugin_blender.matte_link import port_owner
     from plugin_blender.matte_link.endpoint import ADDRESS_VARIABLE, DEFAULT_ADDRESS
+
+    from plugin_blender import preferences, server_process, solve
 
     named, asked = os.environ.pop(ADDRESS_VARIABLE), port_owner.is_another_users
     port_owner.is_another_users = lambda address: True
