@@ -12,7 +12,7 @@ Node: TypeAlias = Any
 """A ``bpy.types.Node``: the sockets and settings of each kind are its own, and the wheel has no types for them."""
 
 
-class _Graph:
+class MaterialGraph:
     """A node tree being built: ``add`` a node with its inputs set, ``link`` sockets."""
 
     def __init__(self, name: str) -> None:
@@ -43,7 +43,7 @@ def _rgba(colour: tuple[float, float, float]) -> tuple[float, float, float, floa
 
 def material_of(part: Part) -> bpy.types.Material:
     """The Blender material of ``part``."""
-    graph = _Graph(part.name)
+    graph = MaterialGraph(part.name)
     if part.vertex_colours is not None:
         colour = graph.add("Attribute")
         colour.attribute_name = "colour"
@@ -55,7 +55,7 @@ def material_of(part: Part) -> bpy.types.Material:
 
 def hair_material(name: str, material: Material) -> bpy.types.Material:
     """Hair: diffuse with the two lobes of Marschner's model, cheap enough for few samples."""
-    graph = _Graph(name)
+    graph = MaterialGraph(name)
     info = graph.add("HairInfo")
     base = _rgba(material.colours[0])
     varied = graph.add("HueSaturation", Color=base)
@@ -79,7 +79,7 @@ def hair_material(name: str, material: Material) -> bpy.types.Material:
     return graph.finish(both)
 
 
-def _mix(graph: _Graph, factor: bpy.types.NodeSocket, first: object, second: object) -> bpy.types.NodeSocket:
+def _mix(graph: MaterialGraph, factor: bpy.types.NodeSocket, first: object, second: object) -> bpy.types.NodeSocket:
     node = graph.tree.nodes.new("ShaderNodeMix")
     node.data_type = "RGBA"
     # The colour sockets of a Mix node are told apart by position: 6 and 7 in, 2 out.
@@ -92,7 +92,7 @@ def _mix(graph: _Graph, factor: bpy.types.NodeSocket, first: object, second: obj
     return node.outputs[2]
 
 
-def _noise(graph: _Graph, scale: float, detail: float, low: float, high: float) -> bpy.types.NodeSocket:
+def _noise(graph: MaterialGraph, scale: float, detail: float, low: float, high: float) -> bpy.types.NodeSocket:
     """Noise in object space stretched from low..high to 0..1."""
     place = graph.add("TexCoord")
     noise = graph.add("TexNoise", Vector=place.outputs["Object"], Scale=scale, Detail=detail)
@@ -100,11 +100,13 @@ def _noise(graph: _Graph, scale: float, detail: float, low: float, high: float) 
     return spread.outputs[0]
 
 
-def _bump(graph: _Graph, height: bpy.types.NodeSocket, strength: float, distance: float) -> bpy.types.NodeSocket:
+def _bump(
+    graph: MaterialGraph, height: bpy.types.NodeSocket, strength: float, distance: float
+) -> bpy.types.NodeSocket:
     return graph.add("Bump", Height=height, Strength=strength, Distance=distance).outputs[0]
 
 
-def _skin(graph: _Graph, material: Material) -> Node:
+def _skin(graph: MaterialGraph, material: Material) -> Node:
     r, g, b = material.colours[0]
     ruddy = (min(1.0, r * 1.05), g * 0.72, b * 0.68, 1.0)
     colour = _mix(graph, _noise(graph, 28, 3, 0.4, 0.75), _rgba((r, g, b)), ruddy)
@@ -113,7 +115,7 @@ def _skin(graph: _Graph, material: Material) -> Node:
     return graph.add("BsdfPrincipled", Base_Color=freckled, Roughness=material.roughness, Normal=bump)
 
 
-def _pattern(graph: _Graph, material: Material) -> bpy.types.NodeSocket | None:
+def _pattern(graph: MaterialGraph, material: Material) -> bpy.types.NodeSocket | None:
     """0..1 where the second colour shows, or None for plain cloth."""
     vector = graph.add("TexCoord").outputs["Object"]
     if material.pattern == "stripes":
@@ -130,7 +132,7 @@ def _pattern(graph: _Graph, material: Material) -> bpy.types.NodeSocket | None:
     return None
 
 
-def _cloth(graph: _Graph, material: Material) -> Node:
+def _cloth(graph: MaterialGraph, material: Material) -> Node:
     first, second = (_rgba(c) for c in material.colours)
     factor = _pattern(graph, material)
     colour = first if factor is None else _mix(graph, factor, first, second)
@@ -141,16 +143,16 @@ def _cloth(graph: _Graph, material: Material) -> Node:
                      Sheen_Weight=material.sheen)  # fmt: skip
 
 
-def _plastic(graph: _Graph, material: Material) -> Node:
+def _plastic(graph: MaterialGraph, material: Material) -> Node:
     return graph.add("BsdfPrincipled", Base_Color=_rgba(material.colours[0]), Roughness=material.roughness)
 
 
-def _metal(graph: _Graph, material: Material) -> Node:
+def _metal(graph: MaterialGraph, material: Material) -> Node:
     return graph.add("BsdfPrincipled", Base_Color=_rgba(material.colours[0]), Roughness=material.roughness,
                      Metallic=1.0)  # fmt: skip
 
 
-def _lens(graph: _Graph, material: Material) -> Node:
+def _lens(graph: MaterialGraph, material: Material) -> Node:
     """Clear with a Fresnel reflection: semi-transparent in the alpha as well."""
     clear = graph.add("BsdfTransparent", Color=(0.93, 0.95, 0.94, 1.0))
     shine = graph.add("BsdfGlossy", Roughness=material.roughness)
@@ -160,7 +162,7 @@ def _lens(graph: _Graph, material: Material) -> Node:
     return mix
 
 
-def _leaf(graph: _Graph, material: Material) -> Node:
+def _leaf(graph: MaterialGraph, material: Material) -> Node:
     """Two-sided, with light shining through."""
     colour = _mix(graph, _noise(graph, material.scale, 3, 0.35, 0.7), *(_rgba(c) for c in material.colours))
     diffuse = graph.add("BsdfPrincipled", Base_Color=colour, Roughness=material.roughness)
@@ -171,7 +173,7 @@ def _leaf(graph: _Graph, material: Material) -> Node:
     return mix
 
 
-def _wood(graph: _Graph, material: Material) -> Node:
+def _wood(graph: MaterialGraph, material: Material) -> Node:
     place = graph.add("TexCoord")
     wave = graph.add("TexWave", Vector=place.outputs["Object"], Scale=material.scale / 4,
                      Distortion=6.0, Detail=3.0)  # fmt: skip

@@ -1,0 +1,105 @@
+"""A table before a wall, with boxes on it, in the light of a panorama and a lamp."""
+
+from __future__ import annotations
+
+from math import pi, radians
+from pathlib import Path
+from random import Random
+
+import bpy
+from mathutils import Vector
+
+from .materials import of_set
+
+SIZE = (640, 480)
+_TRIAL, _TRIAL_SAMPLES = 10, 8  # The trial exposure: a percentage of ``SIZE``, rays a pixel.
+_MIDDLE = 0.2
+_TABLES = ("wood", "wood", "noise", "checks", "plain")
+_WALLS = ("noise", "noise", "bricks", "checks", "plain")
+_BOUNCES = 8
+
+
+def build_set(dice: Random) -> list[bpy.types.Object]:
+    """Table, wall and up to four boxes."""
+    table, wall = (dice.choice(looks) for looks in (_TABLES, _WALLS))
+    made = [_plane((0, 0, 0), 0.0, of_set(table, dice)), _plane((0, 3.2, 3), 90.0, of_set(wall, dice))]
+    for _ in range(dice.randint(0, 4)):
+        size = (dice.uniform(0.2, 0.7), dice.uniform(0.15, 0.4), dice.uniform(0.5, 1.6))
+        place = (dice.uniform(-2.5, 2.5), dice.uniform(1.6, 2.8), size[2] / 2)
+        bpy.ops.mesh.primitive_cube_add(size=1, location=place)
+        bpy.context.object.scale = size
+        bpy.context.object.data.materials.append(of_set(dice.choice(("noise", "checks", "plain")), dice))
+        made.append(bpy.context.object)
+    return made
+
+
+def _plane(place: tuple[float, float, float], upright: float, material: bpy.types.Material) -> bpy.types.Object:
+    bpy.ops.mesh.primitive_plane_add(size=12, location=place, rotation=(radians(upright), 0, 0))
+    bpy.context.object.data.materials.append(material)
+    return bpy.context.object
+
+
+def light(panorama: Path, dice: Random) -> None:
+    """The panorama, turned at random, and a lamp above that is small, middling or large."""
+    world = bpy.data.worlds.new("world")
+    world.use_nodes = True
+    tree = world.node_tree
+    sky, turned, place = (tree.nodes.new(f"ShaderNode{kind}") for kind in ("TexEnvironment", "Mapping", "TexCoord"))
+    sky.image = bpy.data.images.load(str(panorama))
+    turned.inputs["Rotation"].default_value[2] = dice.uniform(0, 2 * pi)
+    tree.links.new(place.outputs["Generated"], turned.inputs["Vector"])
+    tree.links.new(turned.outputs[0], sky.inputs["Vector"])
+    tree.links.new(sky.outputs[0], tree.nodes["Background"].inputs["Color"])
+    bpy.context.scene.world = world
+    lamp = Vector((dice.uniform(-3, 3), dice.uniform(-2, 1), 4))
+    bpy.ops.object.light_add(type="AREA", location=lamp, rotation=_towards(lamp, Vector((0, 0, 0))))
+    bpy.context.object.data.energy = dice.uniform(60, 260)
+    bpy.context.object.data.size = dice.choice((0.3, 1.0, 2.5))
+
+
+def look_at(middle: float, dice: Random) -> None:
+    """A camera before the table, towards what stands at x = ``middle``."""
+    eye = Vector((dice.uniform(-0.8, 0.8), -4.6, dice.uniform(1.2, 2.4)))
+    bpy.ops.object.camera_add(location=eye, rotation=_towards(eye, Vector((0.6 * middle, 0, 0.75))))
+    bpy.context.object.data.lens = dice.uniform(38, 60)
+    bpy.context.scene.camera = bpy.context.object
+
+
+def _towards(eye: Vector, target: Vector) -> object:
+    return (target - eye).to_track_quat("-Z", "Y").to_euler()
+
+
+def set_up_render(samples: int, percentage: int) -> None:
+    """Cycles, its colours denoised, scene-linear half floats."""
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.render.resolution_x, scene.render.resolution_y = SIZE
+    scene.render.resolution_percentage = percentage
+    scene.render.use_file_extension = False
+    scene.cycles.samples, scene.cycles.use_denoising = samples, True
+    scene.cycles.max_bounces, scene.cycles.transparent_max_bounces = _BOUNCES, 2 * _BOUNCES
+    output = scene.render.image_settings
+    if hasattr(output, "media_type"):
+        output.media_type = "IMAGE"
+    output.file_format, output.color_mode, output.color_depth = "OPEN_EXR", "RGBA", "16"
+
+
+def expose(trial: Path) -> None:
+    """Sets the exposure so that the picture's median light is ``_MIDDLE``; renders it small, into ``trial``."""
+    scene = bpy.context.scene
+    samples, percentage = scene.cycles.samples, scene.render.resolution_percentage
+    scene.cycles.samples, scene.render.resolution_percentage = _TRIAL_SAMPLES, _TRIAL
+    render(trial)
+    scene.cycles.samples, scene.render.resolution_percentage = samples, percentage
+    pixels = list(bpy.data.images.load(str(trial)).pixels)
+    levels = sorted(sum(pixels[at : at + 3]) / 3 for at in range(0, len(pixels), 4))
+    scene.cycles.film_exposure = _MIDDLE / max(levels[len(levels) // 2], 1e-4)
+    trial.unlink()
+
+
+def render(path: Path) -> None:
+    """The picture as it is set up, which appears under its name when it is whole."""
+    part = path.with_suffix(".tmp")
+    bpy.context.scene.render.filepath = str(part)
+    bpy.ops.render.render(write_still=True)
+    part.replace(path)
