@@ -19,7 +19,7 @@ import bpy
 from .stage import build_set, expose, light, look_at, render, set_up_render
 from .things import KINDS, Things
 
-_SEED, _TRUTH_SAMPLES = 500, 4
+_SEED, _TRUTH_SAMPLES = 500, 2
 _DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 _PANORAMAS = (
     "potsdamer_platz_1k",
