@@ -14,6 +14,7 @@ Things = list[bpy.types.Object]
 Point = tuple[float, float, float]
 
 _AROUND = 192  # Corners of a turned thing: flat, because smoothed normals make walls of glass black.
+_WIRES = 64  # Upright wires of a cup.
 _ALONG = 8  # Pieces of a leaf along its length.
 _GREENS: tuple[Colour, ...] = ((0.06, 0.2, 0.03), (0.2, 0.3, 0.05), (0.3, 0.1, 0.04))
 _TINTS: tuple[Colour, ...] = ((0.5, 0.9, 0.6), (0.95, 0.97, 0.97), (0.8, 0.45, 0.15))
@@ -83,7 +84,7 @@ def wire_cup(dice: Random) -> Things:
     """Of wire mesh."""
     rows = 30
     outline = [(0.4 + 0.05 * row / rows, 0.02 + 1.08 * row / rows) for row in range(rows + 1)]
-    cup = _turned(outline, solid((0.5, 0.5, 0.5), 0.25, metallic=1.0))
+    cup = _turned(outline, solid((0.5, 0.5, 0.5), 0.25, metallic=1.0), corners=_WIRES)
     cup.modifiers.new("wires", "WIREFRAME").thickness = 0.012
     return [cup]
 
@@ -132,15 +133,18 @@ def _meshed(
 
 
 def _turned(
-    outline: Sequence[tuple[float, float]], material: bpy.types.Material, thickness: float = 0.0
+    outline: Sequence[tuple[float, float]],
+    material: bpy.types.Material,
+    thickness: float = 0.0,
+    corners: int = _AROUND,
 ) -> bpy.types.Object:
     """``outline`` (radius, height) turned around the z axis; a wall of this ``thickness``."""
-    angles = [2 * pi * corner / _AROUND for corner in range(_AROUND)]
+    angles = [2 * pi * corner / corners for corner in range(corners)]
     points = [(radius * cos(angle), radius * sin(angle), height) for radius, height in outline for angle in angles]
     faces = [
-        (ring + corner, ring + following, ring + _AROUND + following, ring + _AROUND + corner)
-        for ring in range(0, _AROUND * (len(outline) - 1), _AROUND)
-        for corner, following in zip(range(_AROUND), (*range(1, _AROUND), 0), strict=True)
+        (ring + corner, ring + following, ring + corners + following, ring + corners + corner)
+        for ring in range(0, corners * (len(outline) - 1), corners)
+        for corner, following in zip(range(corners), (*range(1, corners), 0), strict=True)
     ]
     made = _meshed(points, faces, material)
     if thickness:
