@@ -31,8 +31,10 @@ def register() -> None:
     import bpy
 
     other = getattr(bpy.types, "CLEANPLATE_OT_add", None)
-    if other is not None:
-        raise RuntimeError(_TWICE.format(copy=other.__module__.rpartition(".")[0]))
+    copy = other.__module__.rpartition(".")[0] if other else __name__
+    # Of its own name there may be what a register that failed has left.
+    if copy != __name__:
+        raise RuntimeError(_TWICE.format(copy=copy))
     from . import registration
 
     registration.register()

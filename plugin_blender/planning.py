@@ -152,7 +152,7 @@ def _keep_up(node: Any, plan: SolvePlan, state: runtime.NodeState, outdated: Seq
         if not shows(node, plan) or any(plan.is_of_others(frame) for frame in outdated):
             graph.show_nothing(node)
     else:
-        state.error = "" if state.error.startswith(_FOLDER) else state.error
+        state.error = "" if not plan.problem and state.error.startswith(_FOLDER) else state.error
     _label(node, describe(state))
 
 

@@ -1,5 +1,6 @@
 """Where the matting server is, and how to start one."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,7 @@ def setup_folder() -> Path:
 
 def setup_package() -> str:
     """What Set Up Server installs."""
-    return bpy.path.abspath(preferences().package.strip() or PACKAGE)
+    return _path(preferences().package) or PACKAGE
 
 
 def setup_obstacle() -> NodeError | None:
@@ -101,10 +102,8 @@ def setup_obstacle() -> NodeError | None:
 
 def server_command() -> str:
     """The command that starts a server: the one of the preferences where it is named, else the one set up."""
-    chosen: str = preferences().command.strip()
-    if chosen in ("", PACKAGE):
-        return command_in(setup_folder()) or PACKAGE
-    return str(Path(chosen).expanduser())
+    chosen = _path(preferences().command)
+    return chosen if chosen not in ("", PACKAGE) else command_in(setup_folder()) or PACKAGE
 
 
 def endpoint() -> Endpoint:
@@ -119,7 +118,7 @@ def endpoint() -> Endpoint:
     found = named_endpoint()
     is_named = runtime.server_address or preferences().address.strip()
     if not is_named and (problem := why_not_trusted(found)):
-        raise NodeError(problem, "Start a server of your own, or name that one as Address in the preferences.")
+        raise NodeError(problem, "Start a server of your own, or name that one as Server in the preferences.")
     return found
 
 
@@ -158,4 +157,10 @@ def _keys(chosen: Any) -> str:
     """The key file for the server: that of the preferences belongs to their own address."""
     if runtime.server_keys or runtime.server_address not in ("", chosen.address.strip()):
         return runtime.server_keys
-    return bpy.path.abspath(chosen.keys) if chosen.keys else ""
+    return _path(chosen.keys)
+
+
+def _path(text: str) -> str:
+    """A field of the preferences that may be a path: from the home folder (``~``), or beside the open file."""
+    # A Path would break the addresses that pip takes, too.
+    return str(bpy.path.abspath(os.path.expanduser(text.strip())))  # noqa: PTH111

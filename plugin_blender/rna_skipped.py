@@ -142,15 +142,7 @@ _OF = {
     "LayerCollection": frozenset({"hide_viewport"}),
     "Collection": frozenset({"hide_viewport"}),
     "Object": frozenset(
-        {
-            "dimensions",
-            "display_bounds_type",
-            "display_type",
-            "empty_display_size",
-            "empty_display_type",
-            "hide_viewport",
-            "mode",
-        }
+        {"dimensions", "display_bounds_type", "empty_display_size", "empty_display_type", "hide_viewport", "mode"}
     ),
     "Camera": frozenset({"background_images", "display_size", "lens_unit", "passepartout_alpha"}),
     "Armature": frozenset({"display_type"}),
@@ -193,9 +185,7 @@ _OF = {
     # They follow from the mesh's corners.
     "MeshPolygon": frozenset({"vertices"}),
     # Notes that are drawn on it in 4.5, and how its editor shows it: renders read no proxies of clips.
-    "MovieClip": frozenset(
-        {"display_aspect", "filepath", "grease_pencil", "proxy", "use_proxy", "use_proxy_custom_directory"}
-    ),
+    "MovieClip": frozenset({"display_aspect", "filepath", "grease_pencil", "proxy", "use_proxy_custom_directory"}),
     # What the next track begins with, and lists of the editor. What was solved is in the tracks.
     "MovieTracking": frozenset({"dopesheet", "settings"}),
     "MovieTrackingTrack": frozenset(
@@ -213,15 +203,7 @@ _OF = {
     "NodeTree": frozenset({"grease_pencil"}),
     # In which units numbers are shown. How long one is (scale_length) counts.
     "UnitSettings": frozenset(
-        {
-            "length_unit",
-            "mass_unit",
-            "system",
-            "system_rotation",
-            "temperature_unit",
-            "time_unit",
-            "use_separate",
-        }
+        {"length_unit", "mass_unit", "system", "system_rotation", "temperature_unit", "time_unit", "use_separate"}
     ),
     # Blender warns of its default.
     "View3DShading": frozenset({"wireframe_color_type"}),
@@ -258,10 +240,11 @@ _CONTENT = {
     "MovieReconstructedCamera": frozenset({"frame", "matrix"}),
     "MovieTrackingTrack": frozenset({"bundle", "has_bundle"}),
     "Object": frozenset({"show_only_shape_key"}),
+    # Workbench renders with these, and with those of the scene's shading.
+    "ObjectDisplay": frozenset({"show_shadows"}),
     "PackedFile": frozenset({"data"}),
     "ShapeKey": frozenset({"frame"}),
     "VertexGroupElement": frozenset({"group"}),
-    # Workbench renders with those of the scene.
     "View3DShading": frozenset(
         {
             "show_backface_culling",
@@ -287,6 +270,14 @@ def is_skipped(struct: Any, item: Any) -> bool:
     name = item.identifier
     if name == "active_shape_key_index":
         return not struct.show_only_shape_key
+    if name == "show_in_front":
+        # Workbench renders follow it, and never show an armature, which often is in front.
+        return bool(struct.type == "ARMATURE")
+    if name == "display_type" and isinstance(struct, bpy.types.Object):
+        return not _may_draw_strokes(struct)
+    if name == "use_proxy" and isinstance(struct, bpy.types.MovieClip):
+        # Blender 4.5 finds frames of movies by the timecode of their proxies.
+        return bool(getattr(struct.proxy, "timecode", "NONE") == "NONE")
     if name in ("layer", "view") and _has_no_choice(struct, name):
         return True
     place = (struct.bl_rna.identifier, name)
@@ -350,6 +341,13 @@ def hidden_content(struct: Any) -> str:
         return "the files of"
     is_bound = getattr(struct, "is_bound", False) or getattr(struct, "is_bind", False)
     return "the bound shape of" if is_bound else ""
+
+
+def _may_draw_strokes(item: Any) -> bool:
+    """Whether an object is Grease Pencil, or may have instances of it: renders lack those that are drawn as wire or
+    as bounds, and show all else."""
+    nodes = any(modifier.type == "NODES" for modifier in item.modifiers)
+    return bool(item.type == "GREASEPENCIL" or item.instance_type != "NONE" or nodes)
 
 
 def _has_no_choice(node: Any, name: str) -> bool:

@@ -146,6 +146,10 @@ def not_started() -> None:
     assert runtime.afterwards is None
     preferences._UNSET.command, preferences._UNSET.package = "", " "
     assert preferences.server_command() == preferences.setup_package() == "cleanplate", "emptied fields"
+    beside = Path(bpy.data.filepath).parent
+    preferences._UNSET.command, preferences._UNSET.package = "//bin/cleanplate", "~/server.whl"
+    assert preferences.server_command() == str(beside / "bin" / "cleanplate")
+    assert preferences.setup_package() == str(Path.home() / "server.whl")
     preferences._UNSET.package = preferences.PACKAGE
     preferences._UNSET.command, preferences._UNSET.keys = "cleanplate", ""
     os.environ["CLEANPLATE_SERVER"] = named

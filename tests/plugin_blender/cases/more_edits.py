@@ -158,6 +158,11 @@ def clips(place: Path, tree: Any, plate: Any, feed: Callable[[Any], object], edi
     edit("(none) proxies of a clip", setting(clip, "use_proxy", True))
     edit("(none) a folder of proxies", setting(clip, "use_proxy_custom_directory", True))
     edit("(none) its name", setting(clip.proxy, "directory", "//proxies"))
+    if hasattr(clip.proxy, "timecode"):
+        exposure = tree.nodes.new("CompositorNodeExposure")
+        tree.links.new(node.outputs[0], exposure.inputs[0])
+        feed(exposure.outputs[0])
+        edit("timecode of proxies", setting(clip.proxy, "timecode", "RECORD_RUN"))
     tracks = clip.tracking.objects[0].tracks
     for x, y in ((0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8)):
         tracks.new(name=f"{x} {y}", frame=1).markers[0].co = (x, y)

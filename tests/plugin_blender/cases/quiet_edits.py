@@ -108,10 +108,33 @@ def of_viewports(scene: Any, cube: Any, edit: Edit) -> None:
     for kind in ("WIRE", "BOUNDS"):
         edit(f"(none) an object drawn as {kind}", setting(cube, "display_type", kind))
     edit("(none) the shape of its bounds", setting(cube, "display_bounds_type", "SPHERE"))
+    drawn(scene, cube, edit)
     edit("(none) units", setting(scene.unit_settings, "system", "IMPERIAL"))
     edit("(none) units of angles", setting(scene.unit_settings, "system_rotation", "RADIANS"))
     edit("(none) a collection disabled in viewports", setting(bpy.data.collections[0], "hide_viewport", True))
     bpy.data.collections[0].hide_viewport = False
+
+
+def drawn(scene: Any, cube: Any, edit: Edit) -> None:
+    """How objects are drawn: Grease Pencil is rendered where it, and what may have instances of it, is solid."""
+    pencil = added(
+        scene,
+        "Pencil",
+        bpy.data.grease_pencils.new("Pencil") if stage.FIVE else bpy.data.grease_pencils_v3.new("Pencil"),
+    )
+    edit("Grease Pencil drawn as wire", setting(pencil, "display_type", "WIRE"))
+    group = added(scene, "Group", None)
+    group.instance_type, group.instance_collection = "COLLECTION", bpy.data.collections.new("Pencils")
+    edit("instances drawn as wire", setting(group, "display_type", "WIRE"))
+    scattering = cube.modifiers.new("Scatter", "NODES")
+    edit("what nodes may scatter, drawn as wire", setting(cube, "display_type", "WIRE"))
+    cube.modifiers.remove(scattering)
+    edit("in front, in Workbench", setting(cube, "show_in_front", True))
+    edit("shadows of an object in Workbench", setting(cube.display, "show_shadows", False))
+    bones = added(scene, "Bones", bpy.data.armatures.new("Bones"))
+    edit("(none) bones in front", setting(bones, "show_in_front", True))
+    for each in (pencil, group, bones):
+        bpy.data.objects.remove(each)
 
 
 def shape_keys(cube: Any, edit: Edit) -> None:

@@ -135,7 +135,7 @@ def another_users(command: str) -> None:
     message = stage.error_of(bpy.ops.cleanplate.test_server)
     assert message == (
         f"The matting server at {DEFAULT_ADDRESS} is another user's, who could see the pictures. "
-        "Start a server of your own, or name that one as Address in the preferences."
+        "Start a server of your own, or name that one as Server in the preferences."
     ), message
     preferences._UNSET.address = DEFAULT_ADDRESS
     assert preferences.endpoint().address == DEFAULT_ADDRESS
