@@ -46,7 +46,7 @@ def test_the_clean_plate_is_the_plate_without_the_things(pair: Path) -> None:
     # A comb that fills some of the frame, solid in its bar.
     assert 0.02 < float(alpha.mean()) < 0.5 and float(alpha.max()) > 0.99
     # The plate holds the things where the truth is solid, and the set where it is empty, above the table. With four
-    # rays a pixel the denoiser carries light of the set, which has four times the comb's, into it: a sixth was seen.
+    # rays a pixel the denoiser carries light of the set, which is four times as bright, into it: a sixth was seen.
     solid = alpha > 0.99
     assert float(np.median(plate[solid][:, :3])) == pytest.approx(float(np.median(truth[solid][:, :3])), rel=0.4)
     above = np.s_[: plate.shape[0] // 4]
