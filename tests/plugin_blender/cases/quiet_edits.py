@@ -132,6 +132,8 @@ def drawn(scene: Any, cube: Any, edit: Edit) -> None:
     edit("in front, in Workbench", setting(cube, "show_in_front", True))
     edit("shadows of an object in Workbench", setting(cube.display, "show_shadows", False))
     bones = added(scene, "Bones", bpy.data.armatures.new("Bones"))
+    # Blender makes their pose when it first evaluates them.
+    bpy.context.view_layer.update()
     edit("(none) bones in front", setting(bones, "show_in_front", True))
     for each in (pencil, group, bones):
         bpy.data.objects.remove(each)
