@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 import time
 from collections import deque
@@ -110,6 +111,7 @@ OK, FRAMES_FAILED, BAD_INPUT, NO_SERVER, OTHER_CLEAN_PLATE = 0, 1, 2, 3, 4
 PIPE_CLOSED = 141
 """Whoever read the output closed it: 128 and the number of SIGPIPE, as shells report it."""
 _PACE_FRAMES = 30
+_PARTS_WORDS = re.compile(r"[\s&;()<>|'*?]")
 
 
 def say(message: str) -> None:
@@ -131,8 +133,8 @@ def complain(message: str, code: str = "") -> None:
 
 
 def as_word(path: object) -> str:
-    """A path as every shell takes it for one word of a command."""
-    return f'"{path}"' if " " in str(path) else str(path)
+    """A path as one word of a command, in sh and on Windows."""
+    return f'"{path}"' if _PARTS_WORDS.search(str(path)) else str(path)
 
 
 def tell(message: str) -> None:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..shots.nearest_word import nearest_word
+from .console import as_word
 from .number_range import NumberRange
 
 _DEFAULT = "(default: "
 _WIDEST = 116
 """Prose in wider lines is hard to read."""
-_NUMBER = re.compile(r"[\d.,x-]+")
+_NUMBER = re.compile(r"-?\d[\d.,x-]*")
+_SEVERAL_FRAMES = re.compile(r"\d+-\d+[\d,x-]*")
 _NO_VALUE = re.compile(r"argument (\S+): expected one argument")
 _NO_NUMBER = re.compile(r"invalid (int|float) value: ('.*')", re.DOTALL)
 _NUMBERS = {"int": "a whole number", "float": "a number"}
@@ -165,16 +167,25 @@ class CommandParser(argparse.ArgumentParser):
         at = self._stray_words()[len(places) :]
         if not at or not message.startswith(("unrecognized arguments: ", "the following arguments are required")):
             return ""
-        taken, stray = self._words[: at[0]], [self._words[each] for each in at]
-        if len(taken) > 1 and all(_NUMBER.fullmatch(word) for word in (taken[-1], *stray)):
-            return f' A value of several words goes in quotes: {taken[-2]} "{" ".join((taken[-1], *stray))}".'
-        wanted = self._lacking_flags()
-        named = list(zip(wanted, stray, strict=False))
-        if len(stray) <= len(wanted) and not any(flag == "-o" and Path(word).exists() for flag, word in named):
-            return f" Write {' '.join(f'{flag} {word}' for flag, word in named)}."
-        alike = [word for word in taken if Path(word).suffix == Path(stray[0]).suffix and Path(word).exists()]
-        if alike and Path(stray[0]).exists():
-            return " A pattern with * belongs in quotes: the shell has put the files' names in its place."
+        stray = [self._words[each] for each in at]
+        if all(_NUMBER.fullmatch(word) for word in stray):
+            return self._what_stray_numbers_mean(self._words[: at[0]], stray)
+        named = list(zip(self._lacking_flags(), stray, strict=False))
+        fits = len(named) == len(stray) and not any(flag == "-o" and Path(word).is_file() for flag, word in named)
+        files = [Path(self._words[each]) for each in self._stray_words()]
+        if len({file.suffix for file in files}) < len(files) and all(file.is_file() for file in files):
+            is_sequence = len({re.sub(r"\d+", "#", file.name) for file in files}) == 1
+            if is_sequence or not fits:
+                return " A pattern with * belongs in quotes: the shell has put the files' names in its place."
+        return f" Write {' '.join(f'{flag} {as_word(word)}' for flag, word in named)}." if fits else ""
+
+    def _what_stray_numbers_mean(self, taken: list[str], stray: list[str]) -> str:
+        """The same where they are numbers; ``taken`` are the words before them."""
+        if taken[-2:-1] == ["--region"]:
+            return f' A value of several words goes in quotes: --region "{" ".join((taken[-1], *stray))}".'
+        takes_frames = "--frames" in self._option_string_actions and "--frames" not in taken
+        if takes_frames and len(stray) == 1 and _SEVERAL_FRAMES.fullmatch(stray[0]):
+            return f" Write --frames {stray[0]}."
         return ""
 
     def _stray_words(self) -> list[int]:
@@ -187,8 +198,11 @@ class CommandParser(argparse.ArgumentParser):
                 values = 0 if "=" in word or flag.nargs == 0 else several
             elif values:
                 values -= 1
-            elif not word.startswith("-"):
+            elif word == "-" or _NUMBER.fullmatch(word) or not word.startswith("-"):
                 stray.append(place)
+            else:
+                # An unknown flag: the word behind it is its value.
+                values = int("=" not in word)
         return stray
 
     def _lacking_flags(self) -> list[str]:

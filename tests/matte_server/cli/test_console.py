@@ -89,6 +89,8 @@ def test_a_complaint_goes_to_standard_error_with_its_code(capsys: pytest.Capture
     assert (printed.out, printed.err) == ("", "error (missing_frame): The plate [left] is missing.\n")
 
 
-@pytest.mark.parametrize(("path", "word"), [("jobs/a", "jobs/a"), (Path("sh 010/job"), '"sh 010/job"')])
-def test_a_path_with_a_space_is_one_word_of_a_command(path: str | Path, word: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "word"), [("jobs/a", "jobs/a"), ("a&b", '"a&b"'), (Path("sh 010/job"), '"sh 010/job"')]
+)
+def test_a_path_that_a_shell_would_part_is_one_word_of_a_command(path: str | Path, word: str) -> None:
     assert as_word(path) == word
