@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from matte_link.diagnostics import warnings_of
-from matte_link.sequence import counted
+from matte_link.sequence import counted, format_frames
 from rich.markup import escape
 
 from ..shots.clean_plate_check import why_not_its_clean_plate
@@ -49,13 +49,20 @@ def conclude(report: ShotReport, wanted: int) -> int:
 
 
 def _report_failures(report: ShotReport) -> None:
-    """Each cause once, with the first frame that it stopped."""
+    """Each cause once, with the frames that it stopped."""
     causes: dict[tuple[str, str], list[FrameReport]] = {}
     for frame in report.failed:
         causes.setdefault(frame.cause, []).append(frame)
-    for first, *others in causes.values():
-        more = f" and {counted(len(others), 'other')}" if others else ""
-        console.err.print(f"  {escape(first.title)}{more} ({first.code}): {escape(first.message)}")
+    for frames in causes.values():
+        first = frames[0]
+        console.err.print(f"  {escape(_titles(frames))} ({first.code}): {escape(first.message)}")
+
+
+def _titles(frames: list[FrameReport]) -> str:
+    """The frames as people are told of them, each: with -q nothing else says which failed."""
+    if len(frames) == 1 or frames[0].name:
+        return ", ".join(frame.title for frame in frames)
+    return f"frames {format_frames(frame.frame for frame in frames)}"
 
 
 def _report_warnings(report: ShotReport) -> None:

@@ -25,7 +25,7 @@ def test_a_cause_that_names_each_frame_s_file_is_told_once(capsys: pytest.Captur
     report = ShotReport(frames=(*full[:2], *others, full[2]))
     assert conclude(report, 5) == console.FRAMES_FAILED
     assert capsys.readouterr().err.splitlines() == [
-        "  frame 7 and 2 others (cannot_write): o/m.7.exr cannot be written: No space left on device.",
+        "  frames 7-8,10 (cannot_write): o/m.7.exr cannot be written: No space left on device.",
         "  frame 9 (unreadable): p.9.exr cannot be read.",
         "  frame 11 (cannot_write): o/m.11.exr cannot be written: Permission denied.",
     ]

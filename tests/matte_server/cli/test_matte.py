@@ -145,7 +145,7 @@ def test_one_cause_that_stops_every_frame_is_told_once(
     with files_of_at_most(1000):
         assert cli.main(shot.command("-q", "--server", server.endpoint.address)) == console.FRAMES_FAILED
     end = capsys.readouterr().err.splitlines()[-1]
-    assert end.startswith("  frame 1001 and 2 others (cannot_write): ") and "File too large" in end
+    assert end.startswith("  frames 1001-1003 (cannot_write): ") and "File too large" in end
 
 
 @pytest.mark.parametrize("option", ["--weights", "--ocio-config"])
