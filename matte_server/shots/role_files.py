@@ -82,8 +82,9 @@ def check_numbers(pattern: FramePattern) -> None:
     a suffix in other capitals: whether they belong to it, the names do not say."""
     if odd := pattern.odd_files():
         others = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
-        has_its_suffix = odd[0].suffix == Path(pattern.text).suffix
-        difference = "another number of digits" if has_its_suffix else "other capitals in its suffix"
+        suffix, own = odd[0].suffix, Path(pattern.text).suffix
+        is_in_capitals = suffix != own and suffix.lower() == own.lower()
+        difference = "other capitals in its suffix" if is_in_capitals else "another number of digits"
         raise MatteError(
             "bad_range",
             f"Beside {pattern.text} there is {odd[0].name}{others}, with {difference}; nothing was started.",

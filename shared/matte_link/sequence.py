@@ -115,8 +115,15 @@ class FramePattern:
 
     def odd_files(self) -> list[Path]:
         """Existing files whose frame number has another number of digits than the pattern gives it, or whose suffix
-        has other capitals, such as ``plate.7.exr`` and ``plate.0007.EXR`` beside ``plate.####.exr``; sorted."""
-        return sorted(path for path, frame in self._numbered_files() if self.path(frame).name != path.name)
+        has other capitals where no file of the frame has the pattern's, such as ``plate.7.exr`` and
+        ``plate.0007.EXR`` beside ``plate.####.exr``; sorted."""
+        found = [(path, frame, self.path(frame)) for path, frame in self._numbered_files()]
+        complete = {frame for path, frame, own in found if path.name == own.name}
+        return sorted(
+            path
+            for path, frame, own in found
+            if path.name != own.name and (path.name.lower() != own.name.lower() or frame not in complete)
+        )
 
     def _numbered_files(self) -> Iterator[tuple[Path, int]]:
         """Existing files that differ from the pattern in the frame number, and in capitals of the suffix, alone,

@@ -118,6 +118,8 @@ def test_frames_on_disk_are_those_the_pattern_would_write(tmp_path: Path) -> Non
         "p.-003.exr",
         "p.1.exr",
         "p.00001.exr",
+        "p.0002.EXR",
+        "p.0500.EXR",
         "p.0002.exr2",
         "q.0002.exr",
     ):
@@ -126,6 +128,7 @@ def test_frames_on_disk_are_those_the_pattern_would_write(tmp_path: Path) -> Non
     assert FramePattern(str(tmp_path / "p.####.exr")).frames_on_disk() == (-3, 1, 500, 10000, 10001)
     assert [path.name for path in FramePattern(str(tmp_path / "p.####.exr")).odd_files()] == [
         "p.00001.exr",
+        "p.0002.EXR",
         "p.1.exr",
     ]
     assert FramePattern(str(tmp_path / "missing" / "p.####.exr")).frames_on_disk() == ()

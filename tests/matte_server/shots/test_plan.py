@@ -235,13 +235,14 @@ def test_a_star_that_stands_for_nothing_or_for_two_widths_is_refused(tmp_path: P
         ("p.####.exr", "p.001.exr", {}),
         ("p.####.exr", "b.03.exr", {"clean_plate": "b.####.exr", "clean_end": "hold"}),
         ("q.%d.exr", "q.02.exr", {}),
+        ("q.####", "q.3", {}),
         ("p.####.exr", "p.0006.EXR", {}),
     ],
 )
 def test_files_that_are_named_almost_as_a_sequence_are_not_left_out_in_silence(
     shot: Path, name: str, odd: str, changes: dict[str, Any]
 ) -> None:
-    for file in ("q.9.exr", "q.10.exr", odd):
+    for file in ("q.9.exr", "q.10.exr", "q.0009", "q.0010", odd):
         (shot / file).touch()
     named: dict[str, Any] = {role: str(shot / text) if "." in text else text for role, text in changes.items()}
     sources = replace(sources_of(shot), plate=str(shot / name), **named)
