@@ -6,7 +6,8 @@ backwards) then refine the fit to a fraction of a pixel at full size. Where too 
 pictures whose set is mostly hidden, the features' own places are the measurement. Points on the subject drop out,
 because what the subject covers does not look like the clean plate there. Where the camera seems not to have moved,
 points are tracked from where they were first, and the search is left out if they agree. Sets without details, out
-of focus or nearly bare, are aligned by their brightness (:mod:`.direct_alignment`).
+of focus or nearly bare, are aligned by their brightness (:mod:`.direct_alignment`). Of the places in which a set
+that repeats itself fits, what does not repeat tells the right one (:mod:`.repeats`).
 
 Coordinates are pixel centres on the EXR plane: pixel (x, y) of any window lies at exactly (x, y).
 """
@@ -201,7 +202,7 @@ def _among_repeats(
     place = best_place(level, clean.repeats, here, unmoved)
     is_sure = place.is_sure
     if place.is_another or found.warnings:
-        # Features that were found a repeat away lie beside it together. What is tracked does not leap so far.
+        # Features taken for those a repeat away lie beside it together. What is tracked does not leap so far.
         again = _refined(plate, clean, start, mode, np.asarray(np.linalg.inv(place.matrix), np.float64))
         if not isinstance(again, str) and agreeing(again) >= LEAST_AGREEING:
             found = again
