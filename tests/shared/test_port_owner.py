@@ -25,6 +25,9 @@ KEY = "k" * 40
         ("0.0.0.0", "127.0.0.1", True),
         ("::", "127.0.0.1", True),
         ("::1", "[::1]", True),
+        ("::ffff:127.0.0.1", "127.0.0.1", True),
+        ("::ffff:0.0.0.0", "127.0.0.1", True),
+        ("::ffff:127.0.0.2", "127.0.0.1", False),
         ("127.0.0.2", "127.0.0.1", False),
         ("::1", "127.0.0.1", False),
     ],
@@ -32,8 +35,9 @@ KEY = "k" * 40
 def test_whose_an_address_is_is_known(
     listens: str, asked: str, is_there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
-    with socket.create_server((listens, 0), family=family) as listener:
+    is_6 = ":" in listens
+    family = socket.AF_INET6 if is_6 else socket.AF_INET
+    with socket.create_server((listens, 0), family=family, dualstack_ipv6=is_6) as listener:
         address = f"tcp://{asked}:{listener.getsockname()[1]}"
         assert not is_another_users(address)
         monkeypatch.setattr(os, "getuid", lambda: -1)
