@@ -19,6 +19,8 @@ _UNKNOWN = (-1.0, 1.0)
 """The shutter of a shape, or one that is animated: a whole frame on each side."""
 _ALWAYS = ("MotionBlur2D", "MotionBlur3D")
 """Classes that look at a motion whatever their knobs are."""
+_OF_SHAPES = ("Roto", "RotoPaint")
+"""Classes whose shapes have a shutter each; ``motionblur`` is how often the next one is sampled."""
 _BLURRED_SHAPE = re.compile(r"\bmbo\b(?! 0\b)")
 """A shape of a Roto whose motion blur is on; the attribute is absent where it was never touched, and off."""
 _LENGTHS = (("shutter", "0.5"), ("shuttercustomoffset", "0"))
@@ -63,7 +65,7 @@ def _moved_with(nodes: Sequence[NodeInTime], index: int) -> Iterator[int]:
 def opened(kind: str, knobs: str) -> Optional[Opened]:
     """When a node is exposed; None where it has no motion blur. ``knobs`` is the text of its changed knobs."""
     changed = dict(all_pairs(knobs))
-    if kind == "Roto":
+    if kind in _OF_SHAPES:
         is_blurred = "motionblur_mode" in changed or _BLURRED_SHAPE.search(changed.get("curves", ""))
         return _UNKNOWN if is_blurred else None
     if kind not in _ALWAYS and changed.get("motionblur", "0") == "0":

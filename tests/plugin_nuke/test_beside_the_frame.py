@@ -226,6 +226,8 @@ _SHAPE = "curves {{{n {layer Root {cubiccurve Bezier1 512 bezier {a osbe 0 MBO s
         ("Roto", _SHAPE.replace("MBO", "mbo 1 mb 1 mbs x3f000000"), (-1.0, 1.0)),
         ("Roto", _SHAPE.replace("MBO", "mbo x3f800000"), (-1.0, 1.0)),
         ("Roto", _SHAPE.replace("MBO", "mbo {{curve x1 0 x9 1}}"), (-1.0, 1.0)),
+        ("RotoPaint", "motionblur 2", None),
+        ("RotoPaint", _SHAPE.replace("MBO", "mbo 1 mb 1 mbs x3f000000"), (-1.0, 1.0)),
     ],
 )
 def test_when_a_shutter_is_open(kind: str, knobs: str, found: Opened | None) -> None:
