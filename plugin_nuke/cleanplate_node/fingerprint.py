@@ -50,22 +50,12 @@ _LOCALIZATION = frozenset(["localizationPolicy", "updateLocalization"])
 _PREVIEW = frozenset(["display", "selectable"])
 _IN_3D = frozenset(
     [
-        *(
-            "ApplyMaterial",
-            "Axis3",
-            "Axis4",
-            "Camera3",
-            "Camera4",
-            "CameraTracker",
-            "Card2",
-            "CrosstalkGeo",
-            "Cube",
-        ),
-        *("Cylinder", "DeepToPoints", "DepthToPoints", "DirectLight", "DirectLight1", "DisplaceGeo", "EditGeo"),
-        *("Environment", "EnvironmentLight", "Light", "Light3", "LogGeo", "LookupGeo", "MergeGeo", "ModelBuilder"),
-        *("Normals", "PointCloudGenerator", "PointLight", "PoissonMesh", "PositionToPoints2", "ProcGeo"),
-        *("RadialDistort", "ReadGeo2", "Scene", "Sphere", "SpotLight1", "Spotlight", "TransformGeo", "Trilinear"),
-        "UVProject",
+        *("ApplyMaterial", "Axis2", "Axis3", "Axis4", "Camera2", "Camera3", "Camera4", "CameraTracker", "Card2"),
+        *("CrosstalkGeo", "Cube", "Cylinder", "DeepToPoints", "DepthToPoints", "DirectLight", "DirectLight1"),
+        *("DisplaceGeo", "EditGeo", "Environment", "EnvironmentLight", "Light", "Light2", "Light3", "LogGeo"),
+        *("LookupGeo", "MergeGeo", "ModelBuilder", "Normals", "PointCloudGenerator", "PointLight", "PoissonMesh"),
+        *("PositionToPoints2", "ProcGeo", "RadialDistort", "ReadGeo2", "Scene", "Sphere", "SpotLight1"),
+        *("Spotlight", "TransformGeo", "Trilinear", "UVProject"),
     ]
 )
 _IN_3D_PREFIXES = ("Geo", "Particle")

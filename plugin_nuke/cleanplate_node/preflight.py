@@ -239,8 +239,8 @@ def _ask_server(endpoint: range_plan.Endpoint, is_named: bool = False) -> Pong:
         raise Refused(
             "another_users",
             problem,
-            "Start your own on another port and fill in its address as 'Server'; or, if you trust this one, set "
-            f"{ADDRESS_VARIABLE} to its address before Nuke starts.",
+            "Start your own ('cleanplate serve --bind tcp://127.0.0.1:5561') and fill in that address as 'Server'; "
+            f"or, if you trust this one, set {ADDRESS_VARIABLE} to its address before Nuke starts.",
         )
     with MatteClient(endpoint, PING_S) as client:
         answer = client.ping(PING_S)

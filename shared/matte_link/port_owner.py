@@ -63,8 +63,8 @@ def _listeners(port: int) -> set[tuple[_Ip, int]]:
 
 
 def _ip(text: str) -> _Ip:
-    """An address as these tables write it: words of 32 bits, each in this machine's order of bytes. One of IPv4 that
-    a socket of IPv6 listens at, ``::ffff:127.0.0.1``, is that of IPv4."""
+    """An address as these tables write it: words of 32 bits, each in this machine's order of bytes. One of
+    IPv4 that a socket of IPv6 listens at, ``::ffff:127.0.0.1``, is that of IPv4."""
     words = [int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(text), 8)]
     found = ip_address(b"".join(words))
     return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
