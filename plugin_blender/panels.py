@@ -14,7 +14,7 @@ from .matte_link.options import shown_in
 from .matte_link.sequence import format_frames
 from .offering import CATEGORY
 from .plan import SolvePlan
-from .preferences import endpoint, preferences, server_command, setup_obstacle
+from .preferences import in_use, preferences, server_command, setup_obstacle
 from .properties import title_case
 from .translation import tr
 
@@ -178,7 +178,7 @@ def _server_state() -> tuple[str, bool]:
     if ended:
         return ended, False
     try:
-        address = endpoint().address
+        address = in_use().address
     except LinkError as error:
         return str(error), False
     if address in runtime.silent_servers:

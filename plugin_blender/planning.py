@@ -18,7 +18,7 @@ from .matte_link.messages import Pong
 from .matte_link.sequence import parse_frames
 from .places import all_nodes, all_trees, in_strips_alone, ways_to
 from .plan import NodeError, SolvePlan
-from .preferences import endpoint
+from .preferences import in_use
 from .properties import options_of
 from .put_again import Background
 from .results_folder import lacking_place, node_folder
@@ -71,7 +71,7 @@ def _standing_for_pictures(node: Any, plan: SolvePlan) -> SolvePlan:
 def _server_asked() -> Pong | None:
     """The last answer of the server in the preferences; None where it was not asked in this session."""
     try:
-        return runtime.servers.get(endpoint().address)
+        return runtime.servers.get(in_use().address)
     except NodeError:
         return None
 

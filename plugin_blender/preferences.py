@@ -107,19 +107,24 @@ def server_command() -> str:
 
 
 def endpoint() -> Endpoint:
-    """The server to use: the one that the command line names, else the one that this Blender started, else that of
-    the preferences. Raises ``NodeError`` where it cannot be used, or where nobody named it and another user of this
-    machine runs it."""
+    """The server ``in_use``, to send pictures to. Raises ``NodeError`` where it cannot be used, or where nobody
+    named it and another user of this machine runs it, which is too slow to ask while a panel is drawn."""
+    found = in_use()
+    is_named = runtime.server_address or preferences().address.strip()
+    if not is_named and (problem := why_not_trusted(found)):
+        raise NodeError(problem, "Start a server of your own, or name that one as Server in the preferences.")
+    return found
+
+
+def in_use() -> Endpoint:
+    """The server that the command line names, else the one that this Blender started, else that of the preferences.
+    Raises ``NodeError`` where it cannot be used."""
     own = None if runtime.server_address else server_process.endpoint()
     if own:
         return own
     if server_process.is_running() and not runtime.server_address:
         raise NodeError("The server is starting.", "Try again when the panel says that it has started.")
-    found = named_endpoint()
-    is_named = runtime.server_address or preferences().address.strip()
-    if not is_named and (problem := why_not_trusted(found)):
-        raise NodeError(problem, "Start a server of your own, or name that one as Server in the preferences.")
-    return found
+    return named_endpoint()
 
 
 def named_endpoint() -> Endpoint:
