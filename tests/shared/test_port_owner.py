@@ -50,13 +50,13 @@ def test_whose_an_address_is_is_known(
     ("endpoint", "environment", "is_trusted"),
     [
         (Endpoint(), "", False),
-        (Endpoint("tcp://127.0.0.1:7000"), "", False),
-        (Endpoint("tcp://127.0.0.1:7000"), DEFAULT_ADDRESS, False),
+        (Endpoint(address="tcp://127.0.0.1:7000"), "", False),
+        (Endpoint(address="tcp://127.0.0.1:7000"), DEFAULT_ADDRESS, False),
         (Endpoint(), DEFAULT_ADDRESS, True),
-        (Endpoint(DEFAULT_ADDRESS, KEY, KEY, KEY), "", True),
+        (Endpoint(address=DEFAULT_ADDRESS, server_key=KEY, public_key=KEY, secret_key=KEY), "", True),
         # Of another machine nothing is known, whoever listens at that port of this one.
-        (Endpoint("tcp://10.0.0.1:5560", KEY, KEY, KEY), "", True),
-        (Endpoint("tcp://render:5560"), "", True),
+        (Endpoint(address="tcp://10.0.0.1:5560", server_key=KEY, public_key=KEY, secret_key=KEY), "", True),
+        (Endpoint(address="tcp://render:5560"), "", True),
     ],
 )
 def test_another_users_server_is_trusted_by_its_keys_or_where_the_environment_names_it(

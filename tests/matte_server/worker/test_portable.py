@@ -44,8 +44,8 @@ _EVERYWHERE = {
     "signal": "SIGINT SIGTERM SIG_IGN Signals getsignal raise_signal signal",
     "select": "",
     "socket": """
-        AF_INET AF_INET6 IPPROTO_TCP SHUT_RDWR SOL_SOCKET SO_SNDBUF gaierror gethostname setsockopt socket
-        socketpair
+        AF_INET AF_INET6 IPPROTO_TCP SHUT_RDWR SOL_SOCKET SO_SNDBUF gaierror getaddrinfo gethostname setsockopt
+        socket socketpair
     """,
 }
 """What ours uses of the same modules and Windows has."""
