@@ -12,6 +12,8 @@ from pathlib import Path
 import bpy
 from mathutils import Vector
 
+from ..scenes.blend_stage import set_up_files
+
 SIZE = (768, 432)
 PICTURES = {
     "plate": (True, "table"),
@@ -91,10 +93,7 @@ def _render(path: Path, seed: int) -> None:
     scene.cycles.samples, scene.cycles.use_denoising, scene.cycles.seed = _SAMPLES, False, seed
     scene.cycles.max_bounces = 3
     scene.render.resolution_x, scene.render.resolution_y = SIZE
-    output = scene.render.image_settings
-    if hasattr(output, "media_type"):
-        output.media_type = "IMAGE"
-    output.file_format, output.color_mode, output.color_depth = "OPEN_EXR", "RGB", "16"
+    set_up_files("RGB")
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)
 

@@ -41,29 +41,21 @@ def set_up_render(view: View, width: int, height: int) -> None:
     cycles.film_transparent_glass = False
     scene.cycles_curves.shape = "RIBBONS"
     scene.cycles_curves.subdivisions = 1
-    output = render.image_settings
+    set_up_files("RGBA")
+
+
+def set_up_files(channels: str) -> None:
+    """Scene-linear half floats, ``RGB`` or ``RGBA``."""
+    output = bpy.context.scene.render.image_settings
     if hasattr(output, "media_type"):
         output.media_type = "IMAGE"
-    output.file_format, output.color_mode, output.color_depth, output.exr_codec = "OPEN_EXR", "RGBA", "16", "ZIP"
+    output.file_format, output.color_mode, output.color_depth, output.exr_codec = "OPEN_EXR", channels, "16", "ZIP"
 
 
 def set_up_light(view: View, hdri: Path) -> None:
     """The HDRI, scaled so that subjects are exposed alike, and a key light where the view has one."""
     image = bpy.data.images.load(str(hdri / f"{view.hdri}.hdr"))
-    world = bpy.data.worlds.new("world")
-    world.use_nodes = True
-    tree = world.node_tree
-    background = tree.nodes["Background"]
-    background.inputs["Strength"].default_value = _LEVEL * 2.0**view.exposure / _mean_light(image)
-    sky = tree.nodes.new("ShaderNodeTexEnvironment")
-    sky.image = image
-    mapping = tree.nodes.new("ShaderNodeMapping")
-    mapping.inputs["Rotation"].default_value[2] = math.radians(view.hdri_turn)
-    place = tree.nodes.new("ShaderNodeTexCoord")
-    tree.links.new(place.outputs["Generated"], mapping.inputs["Vector"])
-    tree.links.new(mapping.outputs[0], sky.inputs["Vector"])
-    tree.links.new(sky.outputs[0], background.inputs["Color"])
-    bpy.context.scene.world = world
+    surround(image, math.radians(view.hdri_turn), _LEVEL * 2.0**view.exposure / _mean_light(image))
     if view.key_light > 0:
         sun = bpy.data.lights.new("key", "SUN")
         sun.energy = view.key_light * 2.0**view.exposure
@@ -71,6 +63,24 @@ def set_up_light(view: View, hdri: Path) -> None:
         lamp = bpy.data.objects.new("key", sun)
         lamp.rotation_euler = (math.radians(50), 0.0, math.radians(view.key_azimuth))
         bpy.context.scene.collection.objects.link(lamp)
+
+
+def surround(panorama: bpy.types.Image, turn: float, strength: float = 1.0) -> None:
+    """The scene's world: an equirectangular ``panorama``, turned around z by ``turn`` radians."""
+    world = bpy.data.worlds.new("world")
+    world.use_nodes = True
+    tree = world.node_tree
+    background = tree.nodes["Background"]
+    background.inputs["Strength"].default_value = strength
+    sky = tree.nodes.new("ShaderNodeTexEnvironment")
+    sky.image = panorama
+    mapping = tree.nodes.new("ShaderNodeMapping")
+    mapping.inputs["Rotation"].default_value[2] = turn
+    place = tree.nodes.new("ShaderNodeTexCoord")
+    tree.links.new(place.outputs["Generated"], mapping.inputs["Vector"])
+    tree.links.new(mapping.outputs[0], sky.inputs["Vector"])
+    tree.links.new(sky.outputs[0], background.inputs["Color"])
+    bpy.context.scene.world = world
 
 
 def _mean_light(image: bpy.types.Image) -> float:

@@ -9,6 +9,7 @@ from random import Random
 import bpy
 from mathutils import Vector
 
+from ..scenes.blend_stage import set_up_files, surround
 from .materials import of_set
 
 SIZE = (640, 480)
@@ -41,16 +42,7 @@ def _plane(place: tuple[float, float, float], upright: float, material: bpy.type
 
 def light(panorama: Path, dice: Random) -> None:
     """The panorama, turned at random, and a lamp above that is small, middling or large."""
-    world = bpy.data.worlds.new("world")
-    world.use_nodes = True
-    tree = world.node_tree
-    sky, turned, place = (tree.nodes.new(f"ShaderNode{kind}") for kind in ("TexEnvironment", "Mapping", "TexCoord"))
-    sky.image = bpy.data.images.load(str(panorama))
-    turned.inputs["Rotation"].default_value[2] = dice.uniform(0, 2 * pi)
-    tree.links.new(place.outputs["Generated"], turned.inputs["Vector"])
-    tree.links.new(turned.outputs[0], sky.inputs["Vector"])
-    tree.links.new(sky.outputs[0], tree.nodes["Background"].inputs["Color"])
-    bpy.context.scene.world = world
+    surround(bpy.data.images.load(str(panorama)), dice.uniform(0, 2 * pi))
     lamp = Vector((dice.uniform(-3, 3), dice.uniform(-2, 1), 4))
     bpy.ops.object.light_add(type="AREA", location=lamp, rotation=_towards(lamp, Vector((0, 0, 0))))
     bpy.context.object.data.energy = dice.uniform(60, 260)
@@ -78,10 +70,7 @@ def set_up_render(samples: int, percentage: int) -> None:
     scene.render.use_file_extension = False
     scene.cycles.samples, scene.cycles.use_denoising = samples, True
     scene.cycles.max_bounces, scene.cycles.transparent_max_bounces = _BOUNCES, 2 * _BOUNCES
-    output = scene.render.image_settings
-    if hasattr(output, "media_type"):
-        output.media_type = "IMAGE"
-    output.file_format, output.color_mode, output.color_depth = "OPEN_EXR", "RGBA", "16"
+    set_up_files("RGBA")
 
 
 def expose(trial: Path) -> None:
