@@ -25,6 +25,7 @@ from .composite import Faults
 from .curves import draw
 from .lease import LeaseMaterial, prepare
 from .ledger import append
+from .lit import pack_pairs
 from .package import package
 from .train import TrainSetup, train
 
@@ -81,6 +82,7 @@ def _add_train(commands: _Commands) -> None:
     parser.add_argument("out", type=Path, help="folder for checkpoint, averaged weights, log")
     parser.add_argument("--bank", type=Path, required=True, help="folder made by fill")
     parser.add_argument("--renders", type=Path, help="folder of rendered subjects, may still be growing")
+    parser.add_argument("--pairs", type=Path, help="folder of pairs made by tabletop --train, may still be growing")
     parser.add_argument(
         "--init", type=Path, help="weights, or a folder of parts, to start from without a checkpoint"
     )
@@ -117,7 +119,8 @@ def _train(options: argparse.Namespace) -> int:
     }.get(options.without, Faults())
     setup = TrainSetup(
         size=options.size, gpu_makers=options.gpu_makers,
-        bank=options.bank, renders=options.renders, out=options.out, init=options.init, batch=options.batch,
+        bank=options.bank, renders=options.renders, pairs=options.pairs, out=options.out,
+        init=options.init, batch=options.batch,
         slots=options.slots,
         learning_rate=options.rate, decay_steps=options.decay, steps=options.steps, minutes=options.minutes,
         makers=options.makers, threads=options.threads, seed=options.seed, faults=faults,
@@ -159,13 +162,17 @@ def _package(options: argparse.Namespace) -> int:
 
 def _add_pack(commands: _Commands) -> None:
     parser = commands.add_parser("pack", help="renders as small files, to train on another machine")
-    parser.add_argument("renders", type=Path, help="folder made by scenes")
+    parser.add_argument("renders", type=Path, help="folder made by scenes, or by tabletop --train")
     parser.add_argument("target", type=Path, help="folder to write to; what exists is kept")
     parser.set_defaults(run=_pack)
 
 
 def _pack(options: argparse.Namespace) -> int:
-    print(json.dumps({"renders": pack(options.renders, options.target)}))
+    counts = {
+        "renders": pack(options.renders, options.target),
+        "pairs": pack_pairs(options.renders, options.target),
+    }
+    print(json.dumps(counts))
     return 0
 
 
@@ -173,13 +180,16 @@ def _add_prepare(commands: _Commands) -> None:
     parser = commands.add_parser("prepare", help="the material of a GPU lease in one folder (see on_gpu.sh)")
     parser.add_argument("target", type=Path, help="new folder to write to")
     parser.add_argument("--hdri", type=Path, nargs="+", required=True, help="folders of equirectangular .hdr files")
-    parser.add_argument("--renders", type=Path, help="folder made by pack")
+    parser.add_argument("--renders", type=Path, help="folder made by pack, of scenes")
+    parser.add_argument("--pairs", type=Path, help="folder made by pack, of pairs")
     parser.add_argument("--weights", type=Path, help="folder of parts to start from; else the packaged weights")
     parser.set_defaults(run=_prepare)
 
 
 def _prepare(options: argparse.Namespace) -> int:
-    material = LeaseMaterial(panoramas=options.hdri, renders=options.renders, weights=options.weights)
+    material = LeaseMaterial(
+        panoramas=options.hdri, renders=options.renders, pairs=options.pairs, weights=options.weights
+    )
     print(json.dumps(prepare(material, options.target)))
     return 0
 

@@ -18,14 +18,15 @@ import torch
 from torch import Tensor
 
 from .backgrounds import background, load_panorama, panoramas
+from .calm import BRIGHTEST, calm
 from .composite import Faults
 from .kinds.catalogue import training_subject
+from .lit import pairs_in, read_pair
+from .packed import read_packed, save_packed
 from .procedural import Float32, Random, subject
 
 SUBJECT_SIZE = 640
 SET_SIZE = (600, 800)
-BRIGHTEST = 60.0
-"""Brighter values in a render are clipped to this, scene-linear."""
 
 
 def _save(path: Path, pixels: Float32) -> None:
@@ -61,52 +62,25 @@ def read_render(path: Path) -> Float32:
     by :func:`calm`. ``path`` is the EXR of a scene, or the WebP that :func:`pack` made of it. Raises
     ``MatteError``."""
     if path.suffix == ".webp":
-        return _unpacked(path)
+        return read_packed(path)
     from ..io.exr import read_image  # late: training on packed renders needs no OpenImageIO
 
     return calm(trim(np.clip(read_image(path).pixels[..., :4], 0.0, BRIGHTEST)))
 
 
 def pack(folder: Path, target: Path) -> int:
-    """Writes every finished render of ``folder`` into ``target`` as a lossless 8-bit WebP, a twentieth of the EXR's
-    size, with its description beside it. The WebP holds the square root of colour divided by the picture's maximum,
-    and alpha. Returns how many renders there are."""
+    """Writes every finished render of ``folder`` into ``target``, packed, with its description beside it. Returns
+    how many renders there are."""
     target.mkdir(parents=True, exist_ok=True)
     finished = sorted(path for path in folder.glob("*.exr") if split_of(path) != "unknown")
     for path in finished:
         packed = target / f"{path.stem}.webp"
         if packed.exists():
             continue
-        pixels = read_render(path)
-        peak = max(float(pixels[..., :3].max()), 1e-6)
-        levels = np.rint(255 * np.dstack([np.sqrt(pixels[..., 2::-1] / peak), pixels[..., 3]]).clip(0, 1))
-        part = packed.with_suffix(".part.webp")
-        if not cv2.imwrite(str(part), levels.astype(np.uint8), [cv2.IMWRITE_WEBP_QUALITY, 101]):
-            raise OSError(f"{part} could not be written")
         description = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         kept = {name: description[name] for name in ("split", "hard") if name in description}
-        packed.with_suffix(".json").write_text(json.dumps({**kept, "peak": peak}), encoding="utf-8")
-        part.replace(packed)
+        save_packed(read_render(path), packed, kept)
     return len(finished)
-
-
-def _unpacked(path: Path) -> Float32:
-    levels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if levels is None:
-        raise FileNotFoundError(f"no readable render at {path}")
-    peak = float(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["peak"])
-    values = levels.astype(np.float32) / 255
-    return np.dstack([np.square(values[..., 2::-1]) * peak, values[..., 3]]).astype(np.float32)
-
-
-def calm(pixels: Float32) -> Float32:
-    """Removes a render's sampling noise from its colour; a network would learn to find the subject by it. Alpha is
-    unchanged; colour becomes the alpha-weighted mean of the neighbourhood, without fireflies."""
-    steady = cv2.medianBlur(np.ascontiguousarray(pixels), 5)
-    quiet = np.where(pixels > 2 * steady + 0.05, steady, pixels)
-    soft = cv2.GaussianBlur(np.dstack([quiet[..., :3], pixels[..., 3:]]), (0, 0), 1.4)
-    colour = soft[..., :3] / np.maximum(soft[..., 3:], 1e-3)
-    return np.dstack([colour * pixels[..., 3:], pixels[..., 3:]]).astype(np.float32)
 
 
 def split_of(path: Path) -> str:
@@ -155,6 +129,8 @@ class Bank:
     people: list[Tensor] = field(default_factory=list)
     sets: list[Tensor] = field(default_factory=list)
     kinds: list[Tensor] = field(default_factory=list)
+    pair_folder: Path | None = None
+    pairs: list[Tensor] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
 
     def refresh(self, at_most: int = 10_000) -> int:
@@ -167,7 +143,8 @@ class Bank:
                 store.append(self._read(path, kind))
                 self._seen.add(path)
                 loaded += 1
-        return loaded + self._refresh_renders(at_most - loaded)
+        loaded += self._refresh_renders(at_most - loaded)
+        return loaded + self._refresh_pairs(at_most - loaded)
 
     def _refresh_renders(self, at_most: int) -> int:
         loaded = 0
@@ -180,6 +157,17 @@ class Bank:
             self._seen.add(path)
             loaded += 1
         return loaded
+
+    def _refresh_pairs(self, at_most: int) -> int:
+        if self.pair_folder is None:
+            return 0
+        new = [path for path in pairs_in(self.pair_folder) if path not in self._seen][:at_most]
+        for path in new:
+            pair = read_pair(path)
+            self.pairs.append(torch.from_numpy(pair.astype(np.float16)).to(self.device))
+            self.people.append(self._tensor(trim(np.moveaxis(pair[6:], 0, -1))))
+            self._seen.add(path)
+        return len(new)
 
     def _read(self, path: Path, kind: str) -> Tensor:
         if kind == "kinds":
@@ -199,6 +187,11 @@ class Bank:
     def pick_set(self, rng: Random) -> Tensor:
         """A random set."""
         return self.sets[int(rng.integers(len(self.sets)))]
+
+    def pick_pair(self, rng: Random, upright: bool) -> Tensor | None:
+        """A random pair, ``upright`` or not; None where there is none."""
+        fitting = [pair for pair in self.pairs if (pair.shape[-2] > pair.shape[-1]) == upright]
+        return fitting[int(rng.integers(len(fitting)))] if fitting else None
 
     def _tensor(self, pixels: Float32) -> Tensor:
         half = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, -1, 0).astype(np.float16)))

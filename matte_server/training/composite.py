@@ -66,9 +66,11 @@ class Faults:
     """Chance that a whole subject has the colour of the set, brighter or darker."""
     parallax: float = 0.08
     """Chance that part of the set lies up to 5 pixels aside in the clean plate."""
+    lit: float = 0.35
+    """Share of the pictures that a renderer lit as a whole, where there are such pairs."""
 
 
-MEASURED = Faults(shaded=0.0, ground=0.0, passing=0.0, focus=0.0, alike=0.0, parallax=0.0)
+MEASURED = Faults(shaded=0.0, ground=0.0, passing=0.0, focus=0.0, alike=0.0, parallax=0.0, lit=0.0)
 """What benchmarks compose with: these faults came to the training later, and pictures must stay comparable."""
 
 
@@ -344,15 +346,13 @@ def compose(
     layer, scene = blur(layer, softness), blur(scene, softness)
     alpha = alpha_of(layer).clamp(0, 1)  # a blur may round up
     colour = layer[:3].sum((1, 2), keepdim=True) / (alpha.sum() + 1e-3)
-    shadow_of = alpha
-    if not subjects and dice.maybe(0.5):
-        shadow_of = patch(dice, size, 0.2)
+    shadow_of = patch(dice, size, 0.2) if not subjects and dice.maybe(0.5) else alpha
     behind = cast(dice, scene, shadow_of, colour) if dice.maybe(0.75) else scene
     if subjects and dice.ever(faults.ground):
         behind = grounded(dice, behind, layer[:3], alpha)
     if dice.ever(faults.passing):
         behind = passed(dice, behind)
-    clean = _clean_plate(dice, scene, faults)
+    clean = clean_plate_of(dice, scene, faults)
     if dice.maybe(0.06):
         behind = blur(behind, dice.between(0.3, 1.2))
     if dice.ever(faults.focus):
@@ -374,7 +374,7 @@ def compose(
     )
 
 
-def _clean_plate(dice: Dice, scene: Tensor, faults: Faults) -> Tensor:
+def clean_plate_of(dice: Dice, scene: Tensor, faults: Faults) -> Tensor:
     """The set as the clean plate shows it after alignment and exposure matching, now and then out of focus."""
     height, width = scene.shape[-2:]
     flow = misalignment(dice, (height, width), faults.misalignment)

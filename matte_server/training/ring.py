@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .bank import Bank
 from .composite import Composite, Faults, compose
+from .lit import compose_lit
 from .random_fields import Dice
 
 CHANNELS = {"plate": 3, "clean": 3, "foreground": 3, "alpha": 1, "coverage": 1, "core": 1, "holdout": 1}
@@ -35,6 +36,7 @@ class SynthesisSetup:
 
     bank: Path
     renders: Path | None
+    pairs: Path | None
     size: tuple[int, int]
     seed: int
     faults: Faults
@@ -116,6 +118,9 @@ def compose_one(bank: Bank, dice: Dice, size: tuple[int, int], faults: Faults) -
     """A composite of random material: 12 % have no subject, most have one, some two or three."""
     count = int(dice.rng.choice([0, 1, 2, 3], p=[0.12, 0.68, 0.15, 0.05]))
     subjects = [bank.pick_subject(dice.rng, faults.people) for _ in range(count)]
+    pair = bank.pick_pair(dice.rng, size[0] > size[1]) if dice.ever(faults.lit) else None
+    if pair is not None:
+        return compose_lit(dice, pair, subjects, size, faults)
     return compose(dice, subjects, bank.pick_set(dice.rng), size, faults)
 
 
@@ -124,7 +129,7 @@ def make_forever(ring: Ring, setup: SynthesisSetup, worker: int, stop: Event) ->
     torch.set_num_threads(1)
     os.nice(3)
     device = torch.device("cuda" if worker < setup.on_gpu else "cpu")
-    bank = Bank(folder=setup.bank, render_folder=setup.renders, device=device)
+    bank = Bank(folder=setup.bank, render_folder=setup.renders, pair_folder=setup.pairs, device=device)
     number, share = 0, len(ring.ready) // setup.makers
     parent = os.getppid()
     while bank.refresh() >= 0 and not (bank.subjects and bank.sets):

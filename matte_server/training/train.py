@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from ..learning.losses import Losses, training_losses
 from ..models.architectures import without_batch_counters
 from ..models.networks.cleanplate import LAYOUTS, LIGHT, CleanplateNet, NetworkLayout
+from ..pixels.device_facts import has_bfloat16
 from .composite import Faults
 from .grow import grown_from
 from .joint import joint_losses
@@ -55,6 +56,8 @@ class TrainSetup:
     bank: Path
     renders: Path | None
     out: Path
+    pairs: Path | None = None
+    """Rendered pairs of plate and clean plate (:mod:`tabletop`); may still be growing."""
     init: Path | None = None
     """Weights to start from where ``out`` has no checkpoint: a file, or a folder of parts (:mod:`parts`), of this
     layout or of a smaller network."""
@@ -126,6 +129,7 @@ def running_makers(ring: Ring, setup: TrainSetup, seed: int, held_out: Ring | No
     synthesis = SynthesisSetup(
         bank=setup.bank,
         renders=setup.renders,
+        pairs=setup.pairs,
         size=setup.size,
         seed=seed,
         faults=setup.faults,
@@ -183,7 +187,7 @@ class Trainer:
 
     def __init__(self, setup: TrainSetup, device: torch.device) -> None:
         torch.manual_seed(setup.seed)
-        self.setup, self.device = setup, device
+        self.setup, self.device, self._half = setup, device, has_bfloat16(device)
         self.net = CleanplateNet(setup.layout).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for name, weight in self.net.named_parameters():
             weight.requires_grad_(name.startswith(setup.only))
@@ -300,7 +304,7 @@ class Trainer:
         """Take one optimiser step; returns the losses as tensors on the device."""
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
             losses = self._losses(batch, octaves, generator)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]

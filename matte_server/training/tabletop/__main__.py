@@ -16,10 +16,15 @@ from random import Random
 
 import bpy
 
-from .stage import build_set, expose, light, look_at, render, set_up_render
-from .things import KINDS, Things
+from ..scenes.recipes import HELDOUT_HDRIS
+from .bodies import Things
+from .shapes import SHAPES
+from .stage import build_set, expose, light, look_at, look_round, render, set_up_render
+from .subjects import SubjectData, any_subject
+from .things import KINDS
 
-_SEED, _TRUTH_SAMPLES = 500, 2
+_SEED, _TRAINING_SEED, _TRUTH_SAMPLES = 500, 70_000, 2
+_SUBJECT_EVERY = 3  # Of the pairs to train on, one in three has a subject, the others shapes.
 _DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 _PANORAMAS = (
     "potsdamer_platz_1k",
@@ -40,13 +45,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=32, help="rays a pixel")
     parser.add_argument("--percentage", type=int, default=100, help="of 640 x 480 pixels")
     parser.add_argument("--hdri", type=Path, default=_DATA / "hdri", help="folder of equirectangular .hdr files")
+    parser.add_argument("--makehuman", type=Path, default=_DATA / "makehuman", help="MakeHuman's data folder")
+    parser.add_argument("--train", action="store_true", help="shapes and people to train on, not the ten kinds")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     folder = options.folder.resolve()
+    data = SubjectData(makehuman=options.makehuman.resolve(), panoramas=options.hdri.resolve())
     for number in range(options.first, options.first + options.count):
         if not (folder / f"truth.{number:04d}.exr").is_file():
-            scene = _built(number, options.hdri.resolve())
-            set_up_render(options.samples, options.percentage)
+            scene = _built_to_train(number, data) if options.train else _built(number, data.panoramas)
+            set_up_render(options.samples, options.percentage, upright=options.train and number % 2 == 1)
             _render_three(folder, number, scene)
             print(f"{number:04d} {scene.kind}", flush=True)
     return 0
@@ -69,6 +77,22 @@ def _built(number: int, panoramas: Path) -> _Tabletop:
     kind = list(KINDS)[number % len(KINDS)]
     things = KINDS[kind](dice)
     look_at(_put_down(things, dice), dice)
+    return _Tabletop(kind=kind, stands=stands, things=things)
+
+
+def _built_to_train(number: int, data: SubjectData) -> _Tabletop:
+    kind: str
+    dice = Random(_TRAINING_SEED + number)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    stands = build_set(dice, dice.uniform(0.9, 4.0))
+    hidden = {*_PANORAMAS, *HELDOUT_HDRIS}
+    light(dice.choice(sorted(path for path in data.panoramas.glob("*.hdr") if path.stem not in hidden)), dice)
+    if number % _SUBJECT_EVERY == 0:
+        kind, things = any_subject(dice, data)
+    else:
+        shape = dice.choice(list(SHAPES))
+        kind, things = shape, SHAPES[shape](dice)
+    look_round(_put_down(things, dice), dice)
     return _Tabletop(kind=kind, stands=stands, things=things)
 
 

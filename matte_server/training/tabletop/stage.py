@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import pi, radians
+from math import cos, pi, radians, sin
 from pathlib import Path
 from random import Random
 
@@ -20,10 +20,10 @@ _WALLS = ("noise", "noise", "bricks", "checks", "plain")
 _BOUNCES = 8
 
 
-def build_set(dice: Random) -> list[bpy.types.Object]:
-    """Table, wall and up to four boxes."""
+def build_set(dice: Random, wall_at: float = 3.2) -> list[bpy.types.Object]:
+    """Table, wall at y = ``wall_at`` metres and up to four boxes."""
     table, wall = (dice.choice(looks) for looks in (_TABLES, _WALLS))
-    made = [_plane((0, 0, 0), 0.0, of_set(table, dice)), _plane((0, 3.2, 3), 90.0, of_set(wall, dice))]
+    made = [_plane((0, 0, 0), 0.0, of_set(table, dice)), _plane((0, wall_at, 3), 90.0, of_set(wall, dice))]
     for _ in range(dice.randint(0, 4)):
         size = (dice.uniform(0.2, 0.7), dice.uniform(0.15, 0.4), dice.uniform(0.5, 1.6))
         place = (dice.uniform(-2.5, 2.5), dice.uniform(1.6, 2.8), size[2] / 2)
@@ -52,8 +52,21 @@ def light(panorama: Path, dice: Random) -> None:
 def look_at(middle: float, dice: Random) -> None:
     """A camera before the table, towards what stands at x = ``middle``."""
     eye = Vector((dice.uniform(-0.8, 0.8), -4.6, dice.uniform(1.2, 2.4)))
-    bpy.ops.object.camera_add(location=eye, rotation=_towards(eye, Vector((0.6 * middle, 0, 0.75))))
-    bpy.context.object.data.lens = dice.uniform(38, 60)
+    _camera(eye, Vector((0.6 * middle, 0, 0.75)), dice.uniform(38, 60))
+
+
+def look_round(middle: float, dice: Random) -> None:
+    """A camera anywhere before the table, near or far, level or from above, towards a part of what stands at x =
+    ``middle``."""
+    away, turn = dice.uniform(1.8, 5.2), dice.gauss(0, 0.35)
+    target = Vector((middle * dice.uniform(0.4, 1.0), 0, dice.uniform(0.4, 1.4)))
+    eye = Vector((middle + away * sin(turn), -away * cos(turn), dice.uniform(0.5, 2.6)))
+    _camera(eye, target, dice.uniform(30, 65))
+
+
+def _camera(eye: Vector, target: Vector, lens: float) -> None:
+    bpy.ops.object.camera_add(location=eye, rotation=_towards(eye, target))
+    bpy.context.object.data.lens = lens
     bpy.context.scene.camera = bpy.context.object
 
 
@@ -61,11 +74,11 @@ def _towards(eye: Vector, target: Vector) -> object:
     return (target - eye).to_track_quat("-Z", "Y").to_euler()
 
 
-def set_up_render(samples: int, percentage: int) -> None:
-    """Cycles, its colours denoised, scene-linear half floats."""
+def set_up_render(samples: int, percentage: int, upright: bool = False) -> None:
+    """Cycles, its colours denoised, scene-linear half floats. ``upright`` exchanges width and height."""
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
-    scene.render.resolution_x, scene.render.resolution_y = SIZE
+    scene.render.resolution_x, scene.render.resolution_y = SIZE[::-1] if upright else SIZE
     scene.render.resolution_percentage = percentage
     scene.render.use_file_extension = False
     scene.cycles.samples, scene.cycles.use_denoising = samples, True

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import cos, pi, radians, sin
 from random import Random
 
 import bpy
 
+from .bodies import Point, Things, box, furred, made_of, meshed, stalk, turned
 from .materials import Colour, clear, fibre, film, leaf, random_colour, solid
 
-Things = list[bpy.types.Object]
-Point = tuple[float, float, float]
-
-_AROUND = 192  # Corners of a turned thing: flat, because smoothed normals make walls of glass black.
 _WIRES = 64  # Upright wires of a cup.
 _ALONG = 8  # Pieces of a leaf along its length.
 _GREENS: tuple[Colour, ...] = ((0.06, 0.2, 0.03), (0.2, 0.3, 0.05), (0.3, 0.1, 0.04))
@@ -35,30 +32,30 @@ def comb(dice: Random) -> Things:
     """It stands on its teeth."""
     made, teeth = solid(random_colour(dice, 0.5, 0.9), 0.3), dice.randint(26, 44)
     places = [(-0.82 + 1.64 * tooth / (teeth - 1), 0, 0.45) for tooth in range(teeth)]
-    return [_box((0, 0, 0.9), (1.7, 0.06, 0.22), made), *(_box(at, (0.018, 0.05, 0.75), made) for at in places)]
+    return [box((0, 0, 0.9), (1.7, 0.06, 0.22), made), *(box(at, (0.018, 0.05, 0.75), made) for at in places)]
 
 
 def fork(dice: Random) -> Things:
     """Of metal, on end."""
     made = solid((0.8, 0.8, 0.8), 0.15, metallic=1.0)
-    prongs = [_box((-0.14 + 0.0933 * prong, 0, 1.5), (0.035, 0.03, 0.65), made) for prong in range(4)]
-    return [_box((0, 0, 0.5), (0.09, 0.04, 1.0), made), _box((0, 0, 1.1), (0.34, 0.04, 0.25), made), *prongs]
+    prongs = [box((-0.14 + 0.0933 * prong, 0, 1.5), (0.035, 0.03, 0.65), made) for prong in range(4)]
+    return [box((0, 0, 0.5), (0.09, 0.04, 1.0), made), box((0, 0, 1.1), (0.34, 0.04, 0.25), made), *prongs]
 
 
 def bottle(dice: Random) -> Things:
     """Of glass, with a label."""
     outline = [(0.01, 0.02), (0.34, 0.02), (0.38, 0.1), (0.38, 1.0), (0.3, 1.25), (0.12, 1.5), (0.12, 1.85)]
-    label = _turned([(0.385, 0.35), (0.385, 0.85)], solid(random_colour(dice, 0.9), 0.6), 0.004)
-    return [_turned(outline, clear(dice.choice(_TINTS)), 0.03), label]
+    label = turned([(0.385, 0.35), (0.385, 0.85)], solid(random_colour(dice, 0.9), 0.6), 0.004)
+    return [turned(outline, clear(dice.choice(_TINTS)), 0.03), label]
 
 
 def bag(dice: Random) -> Things:
     """A bottle in a bag of clear foil."""
     colour = random_colour(dice, 0.8, 0.9)
     outline = [(0.01, 0.02), (0.3, 0.02), (0.33, 0.1), (0.33, 0.9), (0.14, 1.2), (0.12, 1.5)]
-    inside = _turned(outline, dice.choice((clear(colour), solid(colour, 0.3))), 0.03)
+    inside = turned(outline, dice.choice((clear(colour), solid(colour, 0.3))), 0.03)
     bpy.ops.mesh.primitive_uv_sphere_add(segments=96, ring_count=64, radius=0.75, location=(0, 0, 0.8))
-    foil = _made_of(film())
+    foil = made_of(film())
     foil.scale = (0.85, 0.75, 1.05)
     folds = bpy.data.textures.new("folds", "CLOUDS")
     folds.noise_scale = 0.35
@@ -75,7 +72,7 @@ def leaves(dice: Random) -> Things:
 def flowers(dice: Random) -> Things:
     """In a vase of glass or china."""
     outline = [(0.01, 0.02), (0.25, 0.02), (0.3, 0.3), (0.2, 0.7), (0.26, 0.95)]
-    vase = _turned(outline, dice.choice((clear(_CLEAR), solid(random_colour(dice, 0.9), 0.2))), 0.03)
+    vase = turned(outline, dice.choice((clear(_CLEAR), solid(random_colour(dice, 0.9), 0.2))), 0.03)
     petals = _sprays(dice, 26, (1.3, 1.9), 0.5, random_colour(dice, 0.9, 1.0))
     return [vase, *_sprays(dice, 22, (0.9, 1.8), 0.5, (0.07, 0.22, 0.05)), *petals]
 
@@ -84,7 +81,7 @@ def wire_cup(dice: Random) -> Things:
     """Of wire mesh."""
     rows = 30
     outline = [(0.4 + 0.05 * row / rows, 0.02 + 1.08 * row / rows) for row in range(rows + 1)]
-    cup = _turned(outline, solid((0.5, 0.5, 0.5), 0.25, metallic=1.0), corners=_WIRES)
+    cup = turned(outline, solid((0.5, 0.5, 0.5), 0.25, metallic=1.0), corners=_WIRES)
     cup.modifiers.new("wires", "WIREFRAME").thickness = 0.012
     return [cup]
 
@@ -99,7 +96,7 @@ def plush(dice: Random) -> Things:
         (0.13, (0.25, 0, 1.5)),
         (0.13, (-0.25, 0, 1.5)),
     )
-    return [_furred(radius, centre, skin, fur) for radius, centre in balls]
+    return [furred(radius, centre, skin, fur) for radius, centre in balls]
 
 
 KINDS: dict[str, Callable[[Random], Things]] = {
@@ -107,63 +104,17 @@ KINDS: dict[str, Callable[[Random], Things]] = {
 }
 
 
-def _made_of(material: bpy.types.Material) -> bpy.types.Object:
-    """The object that was just added, of ``material``."""
-    made = bpy.context.object
-    made.data.materials.append(material)
-    return made
-
-
-def _box(centre: Point, size: Point, material: bpy.types.Material) -> bpy.types.Object:
-    bpy.ops.mesh.primitive_cube_add(size=1, location=centre)
-    made = _made_of(material)
-    made.scale = size
-    return made
-
-
-def _meshed(
-    points: Sequence[Point], faces: Sequence[tuple[int, ...]], material: bpy.types.Material
-) -> bpy.types.Object:
-    mesh = bpy.data.meshes.new("thing")
-    mesh.from_pydata(points, [], faces)
-    mesh.materials.append(material)
-    made = bpy.data.objects.new("thing", mesh)
-    bpy.context.scene.collection.objects.link(made)
-    return made
-
-
-def _turned(
-    outline: Sequence[tuple[float, float]],
-    material: bpy.types.Material,
-    thickness: float = 0.0,
-    corners: int = _AROUND,
-) -> bpy.types.Object:
-    """``outline`` (radius, height) turned around the z axis; a wall of this ``thickness``."""
-    angles = [2 * pi * corner / corners for corner in range(corners)]
-    points = [(radius * cos(angle), radius * sin(angle), height) for radius, height in outline for angle in angles]
-    faces = [
-        (ring + corner, ring + following, ring + corners + following, ring + corners + corner)
-        for ring in range(0, corners * (len(outline) - 1), corners)
-        for corner, following in zip(range(corners), (*range(1, corners), 0), strict=True)
-    ]
-    made = _meshed(points, faces, material)
-    if thickness:
-        wall = made.modifiers.new("wall", "SOLIDIFY")
-        wall.thickness, wall.offset = thickness, -1.0
-    return made
-
-
 def _mug(material: bpy.types.Material) -> Things:
-    cup = _turned([(0.01, 0.03), (0.45, 0.03), (0.5, 0.1), (0.52, 1.1)], material, 0.05)
+    cup = turned([(0.01, 0.03), (0.45, 0.03), (0.5, 0.1), (0.52, 1.1)], material, 0.05)
     bpy.ops.mesh.primitive_torus_add(major_radius=0.28, minor_radius=0.055)
-    handle = _made_of(material)
+    handle = made_of(material)
     handle.location, handle.rotation_euler = (0.62, 0, 0.58), (radians(90), 0, 0)
     return [cup, handle]
 
 
 def _sprays(dice: Random, count: int, heights: tuple[float, float], spread: float, colour: Colour) -> Things:
     """``count`` leaves on stalks from the middle, at ``heights``, up to ``spread`` aside."""
-    blade, stalk = leaf(colour), solid((0.08, 0.18, 0.04))
+    blade, stem = leaf(colour), solid((0.08, 0.18, 0.04))
     made: Things = []
     for _ in range(count):
         height, angle = dice.uniform(*heights), dice.uniform(0, 2 * pi)
@@ -172,7 +123,7 @@ def _sprays(dice: Random, count: int, heights: tuple[float, float], spread: floa
         grown = _blade(dice, blade)
         grown.location = end
         grown.rotation_euler = (dice.uniform(-0.5, 0.5), dice.uniform(-0.6, 0.6), angle + dice.uniform(-0.5, 0.5))
-        made += [grown, _stalk((0, 0, 0.7 * heights[0]), end, stalk)]
+        made += [grown, stalk((0, 0, 0.7 * heights[0]), end, stem)]
     return made
 
 
@@ -187,30 +138,4 @@ def _blade(dice: Random, material: bpy.types.Material) -> bpy.types.Object:
         rim = drop + 0.12 * half
         points += [(along * length, -half, rim), (along * length, 0, drop), (along * length, half, rim)]
     corners = [3 * piece + side for piece in range(_ALONG) for side in (0, 1)]
-    return _meshed(points, [(at, at + 1, at + 4, at + 3) for at in corners], material)
-
-
-def _stalk(start: Point, end: Point, material: bpy.types.Material) -> bpy.types.Object:
-    curve = bpy.data.curves.new("stalk", "CURVE")
-    curve.dimensions, curve.bevel_depth = "3D", 0.008
-    spline = curve.splines.new("BEZIER")
-    spline.bezier_points.add(1)
-    for point, place in zip(spline.bezier_points, (start, end), strict=True):
-        point.co = place
-        point.handle_left_type = point.handle_right_type = "AUTO"
-    curve.materials.append(material)
-    made = bpy.data.objects.new("stalk", curve)
-    bpy.context.scene.collection.objects.link(made)
-    return made
-
-
-def _furred(radius: float, centre: Point, skin: bpy.types.Material, fur: bpy.types.Material) -> bpy.types.Object:
-    bpy.ops.mesh.primitive_uv_sphere_add(radius=radius, location=centre)
-    ball = _made_of(skin)
-    ball.data.materials.append(fur)
-    hair = ball.modifiers.new("fur", "PARTICLE_SYSTEM").particle_system.settings
-    hair.type, hair.child_type, hair.material = "HAIR", "INTERPOLATED", 2
-    hair.count, hair.rendered_child_count, hair.hair_length = round(2800 * radius), 14, 0.16
-    hair.roughness_1, hair.roughness_2 = 0.03, 0.05
-    hair.root_radius, hair.tip_radius, hair.radius_scale = 0.35, 0.05, 0.01
-    return ball
+    return meshed(points, [(at, at + 1, at + 4, at + 3) for at in corners], material)

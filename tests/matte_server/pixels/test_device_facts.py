@@ -75,3 +75,12 @@ def test_what_each_kind_computes_in() -> None:
     }
     assert device_facts.device_counts()["cpu"] == 1
     assert all(device.name.partition(":")[0] in kinds for device in device_facts.found_devices())
+
+
+@pytest.mark.parametrize(("capability", "has"), [("avx512_bf16", True), ("amx_bf16", True), ("avx512_f", False)])
+def test_a_processor_that_imitates_bfloat16_trains_in_float32(
+    monkeypatch: pytest.MonkeyPatch, capability: str, has: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True}, raising=False)
+    assert device_facts.has_bfloat16(torch.device("cpu")) == has
+    assert device_facts.has_bfloat16(torch.device("cuda")) and not device_facts.has_bfloat16(torch.device("mps"))

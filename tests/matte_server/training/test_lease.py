@@ -107,17 +107,23 @@ def test_the_material_of_a_lease_is_what_may_be_seen_and_may_travel(tmp_path: Pa
     panorama(tmp_path / "more" / "sky.hdr")
     for number in range(4):
         render(tmp_path / "renders", f"r{number}", "heldout" if number == 0 else "train", 5000)
+    for number in range(2):
+        render(tmp_path / "pairs", f"pair.000{number}", "", 2000)
     panoramas = [tmp_path / "hdri", tmp_path / "more"]
     size = sum((tmp_path / place).stat().st_size for place in ("hdri/studio.hdr", "more/sky.hdr"))
-    material = LeaseMaterial(panoramas=panoramas, renders=tmp_path / "renders", weights=None)
-    used = prepare(material, tmp_path / "lease", limit=size + 11_000)
+    material = LeaseMaterial(
+        panoramas=panoramas, renders=tmp_path / "renders", pairs=tmp_path / "pairs", weights=None
+    )
+    # Two pairs and two renders in turn; a third render has no place.
+    used = prepare(material, tmp_path / "lease", limit=size + 15_000)
     files = sorted(str(path.relative_to(tmp_path / "lease")) for path in (tmp_path / "lease").rglob("*.*"))
     assert files == [
         "hdri/sky.hdr",
         "hdri/studio.hdr",
+        *(f"pairs/pair.000{number}.{suffix}" for number in (0, 1) for suffix in ("json", "webp")),
         *(f"renders/r{number}.{suffix}" for number in (1, 2) for suffix in ("json", "webp")),
     ]
-    assert used["hdri"] == size and 10_000 < used["renders"] <= 11_000
+    assert used["hdri"] == size and 10_000 < used["renders"] <= 11_000 and 4_000 < used["pairs"] < 4_100
     with pytest.raises(FileExistsError):
         prepare(material, tmp_path / "lease")
     with pytest.raises(ValueError, match="weights and panoramas take"):

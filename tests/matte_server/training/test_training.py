@@ -24,7 +24,8 @@ from matte_server.models.cleanplate import read_network
 from matte_server.models.networks.cleanplate import DETAILED, LIGHT, CleanplateNet, NetworkLayout
 from matte_server.training.__main__ import main
 from matte_server.training.backgrounds import background
-from matte_server.training.bank import Bank, calm, read_render, renders
+from matte_server.training.bank import Bank, read_render, renders
+from matte_server.training.calm import calm
 from matte_server.training.composite import MEASURED, Composite, Faults, compose, grade, parallax
 from matte_server.training.procedural import Canvas, subject
 from matte_server.training.random_fields import Dice
@@ -267,7 +268,15 @@ def test_an_inbox_is_filled_and_emptied(bank_folder: Path) -> None:
     context = mp.get_context("spawn")
     inbox, ring = Ring.create(4, SIZE, CPU), Ring.create(6, SIZE, CPU)
     setup = SynthesisSetup(
-        bank=bank_folder, renders=None, size=SIZE, seed=7, faults=Faults(), makers=2, on_gpu=0, inbox=True
+        bank=bank_folder,
+        renders=None,
+        pairs=None,
+        size=SIZE,
+        seed=7,
+        faults=Faults(),
+        makers=2,
+        on_gpu=0,
+        inbox=True,
     )
     stop = context.Event()
     makers = [context.Process(target=make_forever, args=(inbox, setup, n, stop), daemon=True) for n in range(2)]
