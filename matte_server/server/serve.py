@@ -215,8 +215,7 @@ def _bind(router: zmq.Socket[bytes], address: str) -> str:
 
 
 def _plan(config: ServerConfig, spool: Spool, roots: tuple[Path, ...], readable: tuple[Path, ...]) -> PoolPlan:
-    # Not divided by ``cpu_workers``: a frame must be the same to the bit however many workers there are.
-    threads = max(1, cores() // max(config.workers, 1))
+    threads = threads_of_a_worker(config.workers)
     set_thread_environment(threads)
     return PoolPlan(
         spool=spool.folder,
@@ -229,6 +228,15 @@ def _plan(config: ServerConfig, spool: Spool, roots: tuple[Path, ...], readable:
         hang_s=config.hang_s,
         memory=config.memory,
     )
+
+
+def threads_of_a_worker(workers: int) -> int:
+    """How many threads each of ``workers`` (0: not given) has: its share of the cores, or fewer where the user's
+    OMP_NUM_THREADS says so. Not divided by ``cpu_workers``: a frame must be the same to the bit however many
+    workers there are."""
+    share = max(1, cores() // max(workers, 1))
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(wanted) or share) if wanted.isdecimal() else share
 
 
 def set_thread_environment(threads: int) -> None:

@@ -14,7 +14,13 @@ from matte_link.ready_line import ServerReady
 
 from matte_server.errors import MatteError
 from matte_server.server import serve, spool
-from matte_server.server.serve import _MAX_FIRST_STARTS, _root, _StartReport, set_thread_environment
+from matte_server.server.serve import (
+    _MAX_FIRST_STARTS,
+    _root,
+    _StartReport,
+    set_thread_environment,
+    threads_of_a_worker,
+)
 from matte_server.server.transport import EventQueue, Stop
 from matte_server.server.worker_pool import WorkerEvent, WorkerExited
 
@@ -27,6 +33,30 @@ def test_waiting_threads_sleep_unless_the_user_decided_otherwise(
     set_thread_environment(3)
     assert os.environ["OMP_WAIT_POLICY"] == expected
     assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("given", "workers", "expected"),
+    [
+        ("", 0, 8),
+        ("", 3, 2),
+        ("", 9, 1),
+        ("3", 0, 3),
+        ("3", 3, 2),
+        ("64", 0, 8),
+        ("0", 0, 8),
+        ("-1", 0, 8),
+        ("4,2", 0, 8),
+        ("all", 0, 8),
+    ],
+)
+def test_a_worker_has_its_share_of_the_cores_or_what_the_user_leaves_it(
+    given: str, workers: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OMP_NUM_THREADS held for NumPy and was overruled for torch, OpenCV and OpenEXR."""
+    monkeypatch.setattr(serve, "cores", lambda: 8)
+    monkeypatch.setattr(os, "environ", {"OMP_NUM_THREADS": given} if given else {})
+    assert threads_of_a_worker(workers) == expected
 
 
 def test_a_worker_that_never_starts_ends_the_server() -> None:
