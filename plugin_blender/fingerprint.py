@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ import bpy
 from . import file_states, runtime
 from .matte_link.result_key import digest
 from .node_facts import block_facts
-from .rna_facts import Findings
+from .read_by_name import is_read
+from .rna_facts import Findings, read_aside
 
 _BUILT_IN_ENGINES = ("CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
 _QUICK = (bpy.types.Image, bpy.types.Mask, bpy.types.MovieClip, bpy.types.Scene, bpy.types.Text)
@@ -69,7 +71,7 @@ def look_at_all() -> None:
 def _is_as_before(known: _Block) -> bool:
     try:
         found = _read(known.block)
-        return found.digest == known.digest and found.facts.blocks == known.facts.blocks
+        return found.digest == known.digest and found.facts.is_like(known.facts)
     except ReferenceError:
         # It was deleted.
         return False
@@ -88,10 +90,12 @@ def add_blocks(facts: Findings, scene: Any) -> list[object]:
 
 def _digests(facts: Findings, scene: Any) -> list[object]:
     digests: list[object] = []
+    walked: list[_Block] = []
     # The list grows while it is read.
     for block in facts.blocks:
         found = _block(block)
         facts.add(found.facts)
+        walked.append(found)
         digests.append([found.digest, [facts.number_of(each) for each in found.facts.blocks]])
         if facts.reads_scene:
             facts.number_of(scene)
@@ -99,17 +103,32 @@ def _digests(facts: Findings, scene: Any) -> list[object]:
         # The rendered scene's own frame is that of the result.
         others = (block for block in facts.blocks if isinstance(block, bpy.types.Scene) and block != scene)
         digests.append([other.frame_current_final for other in others])
-    if any(_shows_names(block) for block in facts.blocks):
+    if facts.shows_names:
         digests.append([block.name for block in facts.blocks])
+    digests += [_that_count(walked, facts), list(_attributes(facts))]
     return digests
 
 
-def _shows_names(block: Any) -> bool:
-    """Whether a data-block is a scene whose Cryptomattes are rendered: they come from the names of objects."""
-    kinds = ("object", "material", "asset")
-    return isinstance(block, bpy.types.Scene) and any(
-        getattr(layer, f"use_pass_cryptomatte_{kind}") for layer in block.view_layers for kind in kinds
-    )
+def _that_count(found: Sequence[_Block], facts: Findings) -> list[object]:
+    """For each data-block what counts of it because something reads it by its name."""
+    # A script may read anything.
+    reads_all = any(isinstance(each.block, bpy.types.Text) for each in found)
+    paths = facts.names_read | facts.attributes_read
+    return [
+        [
+            value
+            for name, value in each.facts.unread
+            if (reads_all or is_read(name, paths) if name else facts.shows_names)
+        ]
+        for each in found
+    ]
+
+
+def _attributes(facts: Findings) -> Iterator[object]:
+    """The values of settings that do not count by themselves, where shaders read them."""
+    owners = [owner for block in facts.blocks for owner in (block, *getattr(block, "view_layers", ()))]
+    for path in sorted(facts.attributes_read):
+        yield [read_aside(owner, path) for owner in owners]
 
 
 def _block(block: Any) -> _Block:

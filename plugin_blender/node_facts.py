@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import bpy
@@ -12,7 +11,6 @@ import bpy
 from .animation import AnimatedPaths
 from .mask_shapes import shapes_of
 from .places import upstream_nodes
-from .result_files import frame_of
 from .rna_facts import Findings, RnaWalk, absolute_path, content_digest, plain
 from .sources import ClipNumbering, FileSource, Numbering, Span, first_number
 from .versions import OUTPUT_NODES
@@ -65,6 +63,8 @@ def _node_facts(node: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> list[ob
         walk.facts.reads_scene = True
     if node.bl_idname == "CompositorNodeSceneTime":
         walk.facts.reads_rate = True
+    if node.bl_idname == "ShaderNodeAttribute" and node.attribute_type != "GEOMETRY":
+        walk.facts.attributes_read.add(node.attribute_name)
     if node.bl_idname in _KEEPS_STATES:
         walk.facts.unknown.append(f"the simulation in {node.id_data.name}")
     outputs = [_value(socket, walk) for socket in node.outputs]
@@ -128,10 +128,7 @@ def image_facts(image: Any, facts: Findings) -> object:
     """An image: its settings, and its pixels where no file has them."""
     if image.type in ("RENDER_RESULT", "COMPOSITING"):
         facts.unknown.append(f"what {image.name} shows")
-    is_result = frame_of(Path(absolute_path(image.filepath, image)).name) is not None
-    # Of layers Blender says another format before it has read them than afterwards.
-    settings = RnaWalk(image, facts).struct(image, frozenset({"file_format"}) if is_result else frozenset())
-    return [settings, _content(image, facts)]
+    return [RnaWalk(image, facts).struct(image), _content(image, facts)]
 
 
 def _content(image: Any, facts: Findings) -> object:

@@ -18,6 +18,7 @@ from typing import Any
 import bpy
 
 from .animation import AnimatedPaths
+from .read_by_name import may_be_unread, shows_names, shows_nothing
 from .rna_skipped import (
     follows,
     has_defaults_of_cycles,
@@ -62,7 +63,10 @@ class Findings:
 
     Without one of its ``pictures`` a solve makes no sense; without one of its ``files`` Blender renders as well.
     ``reads_scene``: something reads the scene that is rendered, whichever that is. ``reads_frames``: a driver reads
-    at which frame a scene stands. ``reads_rate``: a node shows the time in seconds.
+    at which frame a scene stands. ``reads_rate``: a node shows the time in seconds. ``shows_names``: names of
+    data-blocks change the picture. ``names_read`` are the paths that drivers read, and ``attributes_read`` those
+    that shaders read of objects and scenes. ``unread`` is what counts only where one of them has its name, and what
+    has no name where ``shows_names``; it stays with the data-block whose walk has found it.
     """
 
     blocks: list[Any] = field(default_factory=list)
@@ -73,6 +77,10 @@ class Findings:
     reads_scene: bool = False
     reads_frames: bool = False
     reads_rate: bool = False
+    shows_names: bool = False
+    names_read: set[str] = field(default_factory=set)
+    attributes_read: set[str] = field(default_factory=set)
+    unread: list[tuple[str, object]] = field(default_factory=list)
     _numbers: dict[int, int] = field(default_factory=dict)
 
     def number_of(self, block: Any) -> int:
@@ -81,6 +89,10 @@ class Findings:
         if number == len(self.blocks):
             self.blocks.append(block)
         return number
+
+    def is_like(self, other: Findings) -> bool:
+        """Whether another walk of the same data-block has found the same beside its values."""
+        return self.blocks == other.blocks and self.unread == other.unread
 
     def add(self, other: Findings) -> None:
         """Adds what another walk has found."""
@@ -93,6 +105,9 @@ class Findings:
         self.reads_scene = self.reads_scene or other.reads_scene
         self.reads_frames = self.reads_frames or other.reads_frames
         self.reads_rate = self.reads_rate or other.reads_rate
+        self.shows_names = self.shows_names or other.shows_names
+        self.names_read |= other.names_read
+        self.attributes_read |= other.attributes_read
 
 
 class RnaWalk:
@@ -119,13 +134,24 @@ class RnaWalk:
             if name in skip or is_skipped(struct, item):
                 continue
             value = self._property(struct, item, depth)
-            if value is not None:
+            if value is not None and may_be_unread(struct, item):
+                self._set_aside(place, name, value)
+            elif value is not None:
                 values[name] = value
-        values.update(self._custom(struct))
+        for name, value in self._custom(struct):
+            if may_be_unread(struct):
+                self._set_aside(place, name, value)
+            else:
+                values[f'["{name}"]'] = value
+        self.facts.shows_names |= shows_names(struct)
         hidden = hidden_content(struct)
         if hidden:
             self._cannot_compare(hidden)
         return values
+
+    def _set_aside(self, place: tuple[int, str], name: str, value: object) -> None:
+        """Notes what may count by the name of it, and where among the block's structs it is."""
+        self.facts.unread.append((name, [self._order[place], name, value]))
 
     def _property(self, struct: Any, item: Any, depth: int) -> object:
         if item.type == "POINTER":
@@ -141,6 +167,8 @@ class RnaWalk:
             return None
         if item.type == "STRING" and item.subtype in ("FILE_PATH", "DIR_PATH"):
             return self.path(getattr(struct, item.identifier, ""), item.subtype)
+        if item.identifier == "data_path":
+            self.facts.names_read.add(struct.data_path)
         return self.animated.without(struct, item, plain(getattr(struct, item.identifier, None)))
 
     def pointer(self, value: Any, depth: int = 0) -> object:
@@ -167,9 +195,9 @@ class RnaWalk:
             context: Any = bpy.context
             is_scene = targets[0].context_property == "ACTIVE_SCENE"
             owner = context.scene if is_scene else context.scene.view_layers[0]
-            aside = _read_aside(owner, targets[0].data_path)
+            aside = read_aside(owner, targets[0].data_path)
             return aside if aside is None else self._cannot_compare("what a driver reads of the scene for")
-        return [_read_aside(target.id, target.data_path) for target in targets if target.id]
+        return [read_aside(target.id, target.data_path) for target in targets if target.id]
 
     def _collection(self, struct: Any, item: Any, depth: int) -> object:
         items = getattr(struct, item.identifier)
@@ -179,7 +207,16 @@ class RnaWalk:
             return [len(items), *_columns(items, item.fixed_type)]
         if len(items) > _MOST:
             return self._cannot_compare(f"the {item.name.lower()} of")
-        return [self.pointer(each, depth) for each in items if not has_no_effect(each)] or None
+        place = self._order[struct.as_pointer(), struct.bl_rna.identifier]
+        # How lights are linked to each object of a collection is listed beside the objects.
+        objects = struct.objects if item.identifier == "collection_objects" else items
+        shown = []
+        for each, listed in zip(items, objects, strict=True):
+            if shows_nothing(listed):
+                self.facts.unread.append(("", [place, listed.name]))
+            elif not has_no_effect(each):
+                shown.append(self.pointer(each, depth))
+        return [*shown, *_choices(items, item.srna)] or None
 
     def path(self, path: str, kind: str) -> object:
         """A path that a setting names, and the file there. ``kind``: FILE_PATH or DIR_PATH."""
@@ -194,14 +231,14 @@ class RnaWalk:
         return list(Path(full).parts[-2:])
 
     def _custom(self, struct: Any) -> Iterator[tuple[str, object]]:
-        """Custom properties, which drivers, shaders and geometry nodes read."""
+        """Custom properties by their names: drivers, shaders and geometry nodes read them."""
         try:
             keys = sorted(struct.keys())
         except TypeError:
             return
         for key in keys:
             if key not in struct.bl_rna.properties and (struct.bl_rna.identifier, key) not in _FOR_OLDER:
-                yield f'["{key}"]', self._custom_value(struct, f'["{key}"]', struct[key])
+                yield key, self._custom_value(struct, f'["{key}"]', struct[key])
 
     def _custom_value(self, struct: Any, path: str, value: Any) -> object:
         if isinstance(value, bpy.types.ID):
@@ -215,7 +252,7 @@ class RnaWalk:
         return "unknown"
 
 
-def _read_aside(owner: Any, path: str) -> object:
+def read_aside(owner: Any, path: str) -> object:
     """The value of a path that leads through a setting that does not count by itself, such as the end of a scene's
     range or the exposure of its view; None for other paths, and where it is animated."""
     struct, at = owner, 0
@@ -283,6 +320,13 @@ def plain(value: Any) -> object:
 def content_digest(data: Any) -> str:
     """The digest of bytes."""
     return hashlib.blake2b(data, digest_size=_DIGEST_SIZE).hexdigest()
+
+
+def _choices(items: Any, kind: Any) -> Iterator[object]:
+    """The settings of a collection itself: which of a mesh's colours is rendered."""
+    for item in kind.properties if kind else ():
+        if not item.is_readonly and not item.identifier.startswith("active_") and item.type in ("INT", "STRING"):
+            yield getattr(items, item.identifier)
 
 
 def _is_plain(kind: Any) -> bool:

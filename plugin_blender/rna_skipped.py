@@ -129,6 +129,7 @@ _OF = {
             "use_file_extension",
             "use_lock_interface",
             "use_overwrite",
+            "use_persistent_data",
             "use_placeholder",
             "use_render_cache",
             "use_sequencer",
@@ -153,20 +154,25 @@ _OF = {
     "MultiresModifier": frozenset({"levels", "sculpt_levels"}),
     "SubsurfModifier": frozenset({"levels"}),
     "Volume": frozenset({"display"}),
-    "Action": frozenset({"groups"}),
+    # The range is for editors and exporters.
+    "Action": frozenset({"frame_end", "frame_start", "groups", "use_cyclic", "use_frame_range"}),
     "FCurve": frozenset({"color", "color_mode", "group", "hide"}),
     "Image": frozenset(
         {
             "display_aspect",
+            # Blender says another one before it has read a file, and after it has found none.
+            "file_format",
             "filepath",
             "filepath_raw",
             "is_dirty",
             "packed_file",
             "packed_files",
+            "resolution",
             "tiles",
             "use_view_as_render",
         }
     ),
+    "Keyframe": frozenset({"type"}),
     "Mesh": frozenset(
         {
             # follow from the corners and their attributes
@@ -200,7 +206,8 @@ _OF = {
             "use_grayscale_preview",
         }
     ),
-    "NodeTree": frozenset({"grease_pencil"}),
+    "NodeTree": frozenset({"default_group_node_width", "description", "grease_pencil"}),
+    "NodeTreeInterfaceItem": frozenset({"description", "name"}),
     # In which units numbers are shown. How long one is (scale_length) counts.
     "UnitSettings": frozenset(
         {"length_unit", "mass_unit", "system", "system_rotation", "temperature_unit", "time_unit", "use_separate"}
@@ -383,7 +390,7 @@ def _is_changed(settings: Any, item: Any) -> bool:
 def _is_of_an_add_on(struct: Any, item: Any) -> bool:
     """Whether an add-on other than Cycles has put the settings there: no built-in engine reads them. The inputs of
     a Geometry Nodes modifier are made while Blender runs, as settings of add-ons are."""
-    if item.type != "POINTER" or item.fixed_type.identifier.startswith("Cycles"):
+    if item.type not in ("COLLECTION", "POINTER") or item.fixed_type.identifier.startswith("Cycles"):
         return False
     if not item.is_runtime or struct.bl_rna.identifier.startswith("GeometryNodes"):
         return False

@@ -38,7 +38,7 @@ def test_no_setting_of_any_node_changes_the_picture_unnoticed(blender: Blender, 
 def test_every_edit_upstream_is_noticed_or_called_unknown(blender: Blender, shot: Path) -> None:
     found = blender.case("edits", shot).facts["found"]
     quiet = {name for name in found if name.startswith("(none)")}
-    assert len(found) - len(quiet) >= 155
+    assert len(found) - len(quiet) >= 160
     assert {name: state for name, state in found.items() if name not in quiet and state == "UNNOTICED"} == {}
     assert {name: found[name] for name in quiet if found[name] != "UNNOTICED"} == {}
     # What has settings to compare is compared.

@@ -303,8 +303,10 @@ def solid(place: Path, scene: Any, edit: Edit) -> None:
     added(scene, "Ball", ball)
     edit("an element of a metaball", setting(element, "radius", 3.0))
     lattice = bpy.data.lattices.new("Lattice")
-    added(scene, "Lattice", lattice)
-    edit("a point of a lattice", setting(lattice.points[0], "co_deform", (9, 9, 9)))
+    bent = cube.modifiers.new("Bent", "LATTICE")
+    bent.object = added(scene, "Lattice", lattice)
+    edit("a point of a lattice that bends an object", setting(lattice.points[0], "co_deform", (9, 9, 9)))
+    cube.modifiers.remove(bent)
     caches(place, scene, edit)
 
 

@@ -204,8 +204,8 @@ def scene_data(scene: Any, cube: Any, edit: Edit) -> None:
     edit("a camera of a marker", setting(marker, "camera", camera))
     edit("a light's group", setting(bpy.data.objects["Light"], "lightgroup", "key"))
     layer["tint"] = 0.1
-    edit("custom property of a view layer", lambda: layer.__setitem__("tint", 0.9))
-    edit("custom property of a mesh", lambda: cube.data.__setitem__("tint", 0.9))
+    edit("(none) custom property of a view layer that nothing reads", lambda: layer.__setitem__("tint", 0.9))
+    edit("(none) custom property of a mesh that nothing reads", lambda: cube.data.__setitem__("tint", 0.9))
     text = bpy.data.curves.new("Title", "FONT")
     added(scene, "Title", text)
     edit("the words of a text", setting(text, "body", "Other"))
@@ -297,7 +297,10 @@ def bones(scene: Any, cube: Any, edit: Edit) -> None:
     edit("roll of a bone", lambda: shape(roll=1.0))
     edit("pose of a bone", setting(rig.pose.bones["Bone"], "location", (0, 0, 1)))
     armature.bones["Bone"]["amount"] = 0.0
-    edit("custom property of a bone", lambda: armature.bones["Bone"].__setitem__("amount", 1.0))
+    edit(
+        "(none) custom property of a bone that nothing reads",
+        lambda: armature.bones["Bone"].__setitem__("amount", 1.0),
+    )
 
 
 def hidden(scene: Any, cube: Any, edit: Edit) -> None:

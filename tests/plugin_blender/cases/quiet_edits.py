@@ -20,6 +20,8 @@ def flat(scene: Any, tree: Any, plate: Any, feed: Callable[[Any], object], edit:
     tree.links.new(plate.outputs[0], exposure.inputs[0])
     feed(exposure.outputs[0])
     edit("(none) View as Render", setting(plate.image, "use_view_as_render", True))
+    # As it says where the sequence was asked for a frame that it has not.
+    edit("(none) the format that Blender says of an image", setting(plate.image, "file_format", "TARGA"))
     driven_aside(scene, exposure, edit)
     driven_by_context(scene, exposure, edit)
     feed(plate.outputs[0])
@@ -83,6 +85,8 @@ def solid(scene: Any, edit: Edit) -> None:
     shape_keys(cube, edit)
     called_as_interface(scene, cube, edit)
     cycles(scene, edit)
+    read_by_name(scene, cube, edit)
+    unread(scene, cube, edit)
     unreported(scene, cube, edit)
 
 
@@ -177,6 +181,69 @@ def cycles(scene: Any, edit: Edit) -> None:
         setting(scene.cycles, "pixel_filter_type", "BLACKMAN_HARRIS"),
     )
     edit("a choice of Cycles", setting(scene.cycles, "pixel_filter_type", "GAUSSIAN"))
+
+
+def read_by_name(scene: Any, cube: Any, edit: Edit) -> None:
+    """Names, and settings that are named by a shader, count where a picture has them."""
+    nodes, shading = cube.active_material.node_tree.nodes, scene.display.shading
+    info = nodes.new("ShaderNodeObjectInfo")
+    edit("an object's name where each has a random value", setting(cube, "name", "Crate"))
+    nodes.remove(info)
+    shading.color_type = "RANDOM"
+    edit("an object's name where each has a random colour", setting(cube, "name", "Box"))
+    shading.color_type = "MATERIAL"
+    group = bpy.data.node_groups.new("Picked", "GeometryNodeTree")
+    group.nodes.new("GeometryNodeCollectionInfo")
+    cube.modifiers.new("Picked", "NODES").node_group = group
+    edit("an object's name where collections are sorted", setting(cube, "name", "Crate"))
+    empty = added(scene, "Target", None)
+    edit("an empty's name where collections are sorted", setting(empty, "name", "A target"))
+    bpy.data.objects.remove(empty)
+    cube.modifiers.clear()
+    cube.name = "Box"
+    attribute = nodes.new("ShaderNodeAttribute")
+    attribute.attribute_type, attribute.attribute_name = "OBJECT", "shade"
+    cube["shade"] = 0.1
+    edit("a custom property that a shader reads", lambda: cube.__setitem__("shade", 0.9))
+    attribute.attribute_type, attribute.attribute_name = "VIEW_LAYER", "view_settings.exposure"
+    edit("a setting of the scene that a shader reads", setting(scene.view_settings, "exposure", 0.3))
+    nodes.remove(attribute)
+    painted = bpy.data.meshes.new("Painted")
+    painted.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
+    for name in ("first", "second"):
+        painted.color_attributes.new(name, "FLOAT_COLOR", "POINT")
+    painted.color_attributes.render_color_index = 0
+    shown = added(scene, "Painted", painted)
+    edit("which of a mesh's colours are rendered", setting(painted.color_attributes, "render_color_index", 1))
+    bpy.data.objects.remove(shown)
+
+
+def unread(scene: Any, cube: Any, edit: Edit) -> None:
+    """What scripts and riggers add, and no picture shows."""
+    from plugin_blender.animation import acting_curves
+
+    edit("(none) a custom property that nothing reads", lambda: cube.__setitem__("exported", "yesterday"))
+    bpy.types.Scene.tally = bpy.props.IntProperty()
+    scene.tally = 1
+    edit("(none) a setting of an add-on", setting(scene, "tally", 2))
+    del bpy.types.Scene.tally
+    made = (None, bpy.data.cameras.new("Spare"), bpy.data.armatures.new("Spare"))
+
+    def add() -> None:
+        for data in made:
+            added(scene, "Spare", data)
+
+    edit("(none) an empty, a camera and bones that nothing refers to", add)
+    wind = scene.objects["Spare"]
+    bpy.context.view_layer.objects.active = wind
+    bpy.ops.object.forcefield_toggle()
+    edit("the strength of a wind", setting(wind.field, "strength", 7.0))
+    bpy.data.objects.remove(wind)
+    cube.keyframe_insert("location", frame=1)
+    (key,) = next(acting_curves(cube)).keyframe_points
+    edit("(none) the colour of a key", setting(key, "type", "BREAKDOWN"))
+    edit("(none) the range of an action", setting(cube.animation_data.action, "use_frame_range", True))
+    cube.animation_data_clear()
 
 
 def unreported(scene: Any, cube: Any, edit: Edit) -> None:
