@@ -110,11 +110,10 @@ def _window(dice: Dice, pair: Tensor, size: tuple[int, int]) -> Tensor:
     largest = min(height / size[0], width / size[1])
     zoom = largest * dice.between(_SMALLEST, 1.0)
     h, w = min(height, round(size[0] * zoom)), min(width, round(size[1] * zoom))
-    best = pair[..., :h, :w]
     for _ in range(3):
         top, left = int(dice.rng.integers(height - h + 1)), int(dice.rng.integers(width - w + 1))
-        best = pair[..., top : top + h, left : left + w]
-        if float(best[9, ::4, ::4].float().mean()) > 0.01:
+        window = pair[..., top : top + h, left : left + w].float()
+        if float(window[9, ::4, ::4].mean()) > 0.01:
             break
-    best = best.float().flip(-1) if dice.maybe(0.5) else best.float()
-    return nnf.interpolate(best[None], size=size, mode="bilinear", antialias=True)[0]
+    window = window.flip(-1) if dice.maybe(0.5) else window
+    return nnf.interpolate(window[None], size=size, mode="bilinear", antialias=True)[0]
