@@ -19,7 +19,7 @@ from matte_server.io.ffv1 import checksums_are_right
 from matte_server.io.media import VideoReader
 from matte_server.io.video_container import is_cut
 from matte_server.io.video_damage import KnownDamage
-from tests.matte_server.video_files import numbered
+from tests.matte_server.video_files import numbered, zeroed_memory
 
 COUNT = 9
 CODECS = {
@@ -43,6 +43,7 @@ def encoded(path: Path) -> Path:
     return encoded_with(path, codec, pixel_format, options)
 
 
+@zeroed_memory()
 def encoded_with(
     path: Path, codec: str, pixel_format: str, options: Mapping[str, str] = {}, container: Mapping[str, str] = {}
 ) -> Path:
