@@ -16,9 +16,10 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from .camera import from_video, record, to_video
+from .clean_plate import drift, misalignment, parallax, uncovered
 from .filters import blur, displaced, streak
 from .ground import grounded, passed
-from .random_fields import Dice, bumps, patch, patch_with_edge
+from .random_fields import Dice, patch
 
 SEE_THROUGH = 8
 """Channels of a layer that light passes: light 3, share stopped 3, shift of what is behind in pixels 2 (x, y). Any
@@ -74,17 +75,26 @@ MEASURED = Faults(shaded=0.0, ground=0.0, passing=0.0, focus=0.0, alike=0.0, par
 """What benchmarks compose with: these faults came to the training later, and pictures must stay comparable."""
 
 
-def fit_set(dice: Dice, picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """A random window of a set, scaled to fill ``size``, perhaps mirrored."""
+def cut_out(dice: Dice, picture: Tensor, size: tuple[int, int], smallest: float) -> Tensor:
+    """A random window of a picture, of the shape of ``size`` and at least ``smallest`` times the largest such."""
     height, width = picture.shape[-2:]
     largest = min(height / size[0], width / size[1])
-    zoom = largest * dice.between(0.55, 1.0)
+    zoom = largest * dice.between(smallest, 1.0)
     h, w = min(height, round(size[0] * zoom)), min(width, round(size[1] * zoom))
     top, left = int(dice.rng.integers(height - h + 1)), int(dice.rng.integers(width - w + 1))
-    window = picture[:, top : top + h, left : left + w].float()
+    return picture[:, top : top + h, left : left + w].float()
+
+
+def fitted(dice: Dice, window: Tensor, size: tuple[int, int]) -> Tensor:
+    """A window scaled to ``size``, perhaps mirrored."""
     if dice.maybe(0.5):
         window = window.flip(-1)
     return nnf.interpolate(window[None], size=size, mode="bilinear", antialias=True)[0].clamp(min=0)
+
+
+def softness(dice: Dice) -> float:
+    """The blur of a lens, pixels."""
+    return dice.between(0.0, 0.8) if dice.maybe(0.75) else dice.between(0.8, 1.6)
 
 
 def place_subject(dice: Dice, subject: Tensor, size: tuple[int, int]) -> Tensor:
@@ -212,36 +222,6 @@ def swept(dice: Dice, layer: Tensor) -> Tensor:
     return total / SWEEP
 
 
-def misalignment(dice: Dice, size: tuple[int, int], strength: float) -> Tensor:
-    """What alignment leaves behind: a drift of up to 3 px over the frame, steps of parallax, leaves that
-    swayed; 2 x H x W pixels. A whole-frame drift is small most of the time."""
-    flow = torch.zeros(2, *size, device=dice.device)
-    if strength <= 0 or dice.maybe(0.25):
-        return flow
-    reach = strength * dice.between(0, 1) ** 2 * 2.0
-    flow = (
-        flow
-        + reach * bumps(dice, size, 2, 2)
-        + reach * 0.5 * torch.from_numpy(dice.rng.normal(0, 1, (2, 1, 1)).astype(np.float32)).to(dice.device)
-    )
-    if dice.maybe(0.35):
-        step = torch.from_numpy(dice.rng.normal(0, 1.2, (2, 1, 1)).astype(np.float32)).to(dice.device)
-        flow = flow + strength * step * patch(dice, size, dice.between(0.1, 0.5))
-    if dice.maybe(0.12):
-        sway = bumps(dice, size, dice.between(8, 40), 2) * dice.between(1, 6)
-        flow = flow + strength * sway * patch(dice, size, dice.between(0.05, 0.4))
-    return flow
-
-
-def parallax(dice: Dice, size: tuple[int, int]) -> Tensor:
-    """One depth of the set aside by 1.5 to 5 px, with an edge, as where the clean plate's camera stood a little
-    further left, right or higher; 2 x H x W pixels."""
-    way = dice.between(0, 2 * float(np.pi))
-    step = torch.tensor([np.cos(way), 0.5 * np.sin(way)], dtype=torch.float32, device=dice.device)
-    where = patch_with_edge(dice, size, dice.between(0.1, 0.7))
-    return step[:, None, None] * dice.between(1.5, 5) * where
-
-
 def cast(dice: Dice, scene: Tensor, alpha: Tensor, colour: Tensor) -> Tensor:
     """The subject's soft shadows and bounce on the set."""
     longest = max(scene.shape[-2:])
@@ -259,44 +239,6 @@ def cast(dice: Dice, scene: Tensor, alpha: Tensor, colour: Tensor) -> Tensor:
         near = blur(alpha, dice.between(0.02, 0.08) * longest)
         scene = scene * (1 + near * dice.between(0, 0.25) * colour / colour.mean().clamp(min=1e-3))
     return scene
-
-
-def drift(dice: Dice, picture: Tensor) -> Tensor:
-    """What exposure matching leaves: gain, white balance, a slow change of light over the frame."""
-    spread = dice.rng.choice([0.0, 0.01, 0.03, 0.1], p=[0.25, 0.4, 0.25, 0.1])
-    gain = np.exp(dice.rng.normal(0, spread) + dice.rng.normal(0, spread * 0.5, (3, 1, 1)))
-    picture = picture * torch.from_numpy(gain.astype(np.float32)).to(dice.device)
-    if dice.maybe(0.3):
-        picture = picture * (1 + dice.between(0, 0.12) * bumps(dice, (picture.shape[1], picture.shape[2]), 2))
-    if dice.maybe(0.15):
-        picture = picture + dice.rng.normal(0, 0.006)
-    return picture
-
-
-def uncovered(dice: Dice, clean: Tensor) -> tuple[Tensor, Tensor]:
-    """A border of the clean plate goes missing; returns the clean plate and its coverage."""
-    height, width = clean.shape[-2:]
-    y, x = torch.meshgrid(
-        torch.linspace(0, 1, height, device=clean.device),
-        torch.linspace(0, 1, width, device=clean.device),
-        indexing="ij",
-    )
-    side = int(dice.rng.integers(4))
-    edge = (x, 1 - x, y, 1 - y)[side] + (y if side < 2 else x) * dice.between(-0.1, 0.1)
-    reach = dice.between(0.02, 0.2)
-    coverage = (edge > reach).float()[None]
-    choice = dice.rng.integers(4)
-    if choice == 0:
-        filling = torch.zeros_like(clean)
-    elif choice == 1:
-        inside = clean * coverage
-        filling = blur(inside, 20) / (blur(coverage, 20) + 1e-2)
-    else:  # the nearest covered pixel, as the pipeline's warp fills
-        inwards = (reach - edge).clamp(min=0) * (1 - 2 * (side % 2))
-        flow = torch.zeros(2, height, width, device=clean.device)
-        flow[side // 2] = inwards * (width if side < 2 else height)
-        filling = displaced(clean, flow)
-    return clean * coverage + filling * (1 - coverage), coverage
 
 
 def draw_guides(dice: Dice, alpha: Tensor) -> tuple[Tensor, Tensor]:
@@ -336,14 +278,14 @@ def compose(
     dice: Dice, subjects: Sequence[Tensor], picture: Tensor, size: tuple[int, int], faults: Faults
 ) -> Composite:
     """One composite of ``size`` (height, width): no subject gives an empty frame."""
-    scene = fit_set(dice, picture, size)
+    scene = fitted(dice, cut_out(dice, picture, size, 0.55), size)
     exposure = float(np.exp(dice.rng.normal(0, 0.7)))
     scene = scene * exposure
     layer = stage(dice, subjects, scene, faults)
     if subjects and dice.maybe(0.03):
         layer = layer * 0
-    softness = dice.between(0.0, 0.8) if dice.maybe(0.75) else dice.between(0.8, 1.6)
-    layer, scene = blur(layer, softness), blur(scene, softness)
+    soft = softness(dice)
+    layer, scene = blur(layer, soft), blur(scene, soft)
     alpha = alpha_of(layer).clamp(0, 1)  # a blur may round up
     colour = layer[:3].sum((1, 2), keepdim=True) / (alpha.sum() + 1e-3)
     shadow_of = patch(dice, size, 0.2) if not subjects and dice.maybe(0.5) else alpha
@@ -358,6 +300,13 @@ def compose(
     if dice.ever(faults.focus):
         behind = blur(behind, dice.between(0.002, 0.01) * max(size))
     plate, foreground = _over(layer, behind, clean, faults.linear_light)
+    return recorded(dice, plate, clean, foreground, alpha, faults)
+
+
+def recorded(
+    dice: Dice, plate: Tensor, clean: Tensor, foreground: Tensor, alpha: Tensor, faults: Faults
+) -> Composite:
+    """The composite as cameras record it, now and then with a border missing in the clean plate, and guides."""
     plate, clean = record(dice, plate, clean, faults.camera)
     coverage = torch.ones_like(alpha)
     if dice.maybe(0.1):

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as nnf
 from torch import Tensor
 
 from .calm import BRIGHTEST, calm
-from .camera import record
-from .composite import Composite, Faults, clean_plate_of, draw_guides, stage, uncovered
+from .composite import Composite, Faults, clean_plate_of, cut_out, fitted, recorded, softness, stage
 from .filters import blur
 from .packed import read_packed, save_packed
 from .procedural import Float32
@@ -78,8 +76,7 @@ def compose_lit(
     window = _window(dice, pair, size)
     exposure = float(np.exp(dice.rng.normal(0, 0.7)))
     window = torch.cat([window[:9] * exposure, window[9:]])
-    softness = dice.between(0.0, 0.8) if dice.maybe(0.75) else dice.between(0.8, 1.6)
-    plate, behind, subject = torch.split(blur(window, softness), PAIR_CHANNELS)
+    plate, behind, subject = torch.split(blur(window, softness(dice)), PAIR_CHANNELS)
     if subjects and dice.maybe(_JOINED):
         layer = stage(dice, subjects[:1], plate, faults)
         if len(layer) == 4:
@@ -88,32 +85,13 @@ def compose_lit(
     clean = clean_plate_of(dice, behind, faults)
     alpha = subject[3:].clamp(0, 1)
     foreground = torch.where(alpha > 1e-3, subject[:3] / alpha.clamp(min=1e-3), clean)
-    plate, clean = record(dice, plate, clean, faults.camera)
-    coverage = torch.ones_like(alpha)
-    if dice.maybe(0.1):
-        clean, coverage = uncovered(dice, clean)
-    core, holdout = draw_guides(dice, alpha)
-    return Composite(
-        plate=plate,
-        clean=clean,
-        foreground=foreground,
-        alpha=alpha,
-        coverage=coverage,
-        core=core,
-        holdout=holdout,
-    )
+    return recorded(dice, plate, clean, foreground, alpha, faults)
 
 
 def _window(dice: Dice, pair: Tensor, size: tuple[int, int]) -> Tensor:
     """A random window of a pair, scaled to ``size``, perhaps mirrored. It holds some of the subject mostly."""
-    height, width = pair.shape[-2:]
-    largest = min(height / size[0], width / size[1])
-    zoom = largest * dice.between(_SMALLEST, 1.0)
-    h, w = min(height, round(size[0] * zoom)), min(width, round(size[1] * zoom))
     for _ in range(3):
-        top, left = int(dice.rng.integers(height - h + 1)), int(dice.rng.integers(width - w + 1))
-        window = pair[..., top : top + h, left : left + w].float()
+        window = cut_out(dice, pair, size, _SMALLEST)
         if float(window[9, ::4, ::4].mean()) > 0.01:
             break
-    window = window.flip(-1) if dice.maybe(0.5) else window
-    return nnf.interpolate(window[None], size=size, mode="bilinear", antialias=True)[0]
+    return fitted(dice, window, size)

@@ -35,7 +35,8 @@ for ((k = 0; k < fillers; k++)); do
   pids+=($!)
 done
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
-"$python" -m matte_server.training train "$run" --bank "$bank" --renders "$material/renders" --pairs "$material/pairs" --home "$home" \
+"$python" -m matte_server.training train "$run" --bank "$bank" --renders "$material/renders" \
+  --pairs "$material/pairs" --home "$home" \
   --minutes "${TRAIN_MINUTES:-10}" --call-minutes "$(awk "BEGIN{print $seconds / 60}")" --validation 48 \
   --checkpoint-minutes 1 --size 384x512 --batch 64 --slots 3000 --rate 1.5e-3 --threads 2 \
   --makers "${MAKERS:-$((cores > 2 ? cores - 1 : 1))}" "$@"

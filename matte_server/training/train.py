@@ -187,7 +187,7 @@ class Trainer:
 
     def __init__(self, setup: TrainSetup, device: torch.device) -> None:
         torch.manual_seed(setup.seed)
-        self.setup, self.device, self._half = setup, device, has_bfloat16(device)
+        self.setup, self.device = setup, device
         self.net = CleanplateNet(setup.layout).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for name, weight in self.net.named_parameters():
             weight.requires_grad_(name.startswith(setup.only))
@@ -304,7 +304,7 @@ class Trainer:
         """Take one optimiser step; returns the losses as tensors on the device."""
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             losses = self._losses(batch, octaves, generator)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]

@@ -20,8 +20,7 @@ import numpy as np
 
 from ...demo.packaged import FRAMES, LENS_MM, RENDER_SIZE, SENSOR_MM
 from ..scenes.anatomy import Library
-from ..scenes.blend_materials import hair_material, material_of
-from ..scenes.blend_objects import add_part, add_tuft, collider
+from ..scenes.blend_objects import add_subject, collider
 from ..scenes.blend_stage import set_up_light, set_up_render
 from ..scenes.parts import Subject
 from ..scenes.people import build_person
@@ -101,10 +100,8 @@ def _camera(place: tuple[float, float, float]) -> None:
 
 def _fill(subject: Subject) -> None:
     """Everything but the head's hair is seen; that only throws its shadow."""
-    for part in subject.parts:
-        add_part(part, material_of(part))
-    for tuft in subject.tufts:
-        strands = add_tuft(tuft, hair_material(tuft.name, tuft.material))
+    tufts = add_subject(subject)[len(subject.parts) :]
+    for tuft, strands in zip(subject.tufts, tufts, strict=True):
         strands.visible_camera = tuft.name != "hair"
 
 

@@ -6,9 +6,10 @@ import bpy
 import numpy as np
 from mathutils.bvhtree import BVHTree
 
+from .blend_materials import hair_material, material_of
 from .groom import PushOut, Strands
 from .obj import Indices, Points
-from .parts import Part, Tuft
+from .parts import Part, Subject, Tuft
 
 
 def collider(vertices: Points, faces: Indices) -> PushOut:
@@ -27,7 +28,13 @@ def collider(vertices: Points, faces: Indices) -> PushOut:
     return push_out
 
 
-def add_part(part: Part, material: bpy.types.Material) -> bpy.types.Object:
+def add_subject(subject: Subject) -> list[bpy.types.Object]:
+    """The objects of ``subject`` in the scene: its parts, then its tufts."""
+    parts = [_add_part(part, material_of(part)) for part in subject.parts]
+    return parts + [_add_tuft(tuft, hair_material(tuft.name, tuft.material)) for tuft in subject.tufts]
+
+
+def _add_part(part: Part, material: bpy.types.Material) -> bpy.types.Object:
     """A mesh object of ``part`` in the scene."""
     mesh = bpy.data.meshes.new(part.name)
     source = part.mesh
@@ -55,7 +62,7 @@ def add_part(part: Part, material: bpy.types.Material) -> bpy.types.Object:
     return thing
 
 
-def add_tuft(tuft: Tuft, material: bpy.types.Material) -> bpy.types.Object:
+def _add_tuft(tuft: Tuft, material: bpy.types.Material) -> bpy.types.Object:
     """A hair curves object of ``tuft`` in the scene."""
     strands: Strands = tuft.strands
     count, steps = strands.points.shape[:2]

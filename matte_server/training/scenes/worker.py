@@ -17,8 +17,7 @@ import numpy as np
 
 from .anatomy import Library
 from .blend_hair import grow
-from .blend_materials import hair_material, material_of
-from .blend_objects import add_part, add_tuft, collider
+from .blend_objects import add_subject, collider
 from .blend_stage import set_up_camera, set_up_light, set_up_render
 from .framing import CameraShot, frame
 from .groomed import build_groomed
@@ -60,10 +59,7 @@ def render(recipe: Recipe, job: Job, library: Library) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     subject = build(recipe, library)
     shot = frame_subject(subject, recipe)
-    for part in subject.parts:
-        add_part(part, material_of(part))
-    for tuft in subject.tufts:
-        add_tuft(tuft, hair_material(tuft.name, tuft.material))
+    add_subject(subject)
     set_up_render(recipe.view, shot.width, shot.height)
     set_up_light(recipe.view, job.hdri)
     set_up_camera(recipe.view, shot)

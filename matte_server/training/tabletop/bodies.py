@@ -132,3 +132,11 @@ def furred(radius: float, centre: Point, skin: bpy.types.Material, fur: bpy.type
     hair.roughness_1, hair.roughness_2 = 0.03, 0.05
     hair.root_radius, hair.tip_radius, hair.radius_scale = 0.35, 0.05, 0.01
     return ball
+
+
+def fold(thing: bpy.types.Object, kind: str, size: float, strength: float) -> None:
+    """Moves the points of ``thing`` by a texture of a ``kind``, with features of this ``size``."""
+    folds = bpy.data.textures.new("folds", kind)
+    folds.noise_scale = size
+    moved = thing.modifiers.new("folds", "DISPLACE")
+    moved.texture, moved.strength = folds, strength

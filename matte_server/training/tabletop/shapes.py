@@ -15,7 +15,7 @@ import numpy as np
 
 from ..scenes.obj import Points
 from ..scenes.surface import unit
-from .bodies import Point, Things, box, furred, made_of, meshed, rods, solid_body, stalk, turned
+from .bodies import Point, Things, box, fold, furred, made_of, meshed, rods, solid_body, stalk, turned
 from .materials import clear, fibre, film, leaf, random_colour, solid
 
 _PIECES = 12  # Corners of a turned shape's outline.
@@ -154,10 +154,7 @@ def cloth(dice: Random) -> Things:
     sheet.rotation_euler = (dice.uniform(0.3, 1.7), dice.uniform(-0.3, 0.3), dice.uniform(-0.6, 0.6))
     sheet.location = (0, 0, dice.uniform(0.6, 0.9))
     for kind, strength in (("CLOUDS", 0.5), ("CLOUDS", 0.12), ("WOOD", 0.1)):
-        folds = bpy.data.textures.new("folds", kind)
-        folds.noise_scale = dice.uniform(0.15, 0.7)
-        moved = sheet.modifiers.new("folds", "DISPLACE")
-        moved.texture, moved.strength = folds, strength * dice.uniform(0.2, 1.2)
+        fold(sheet, kind, dice.uniform(0.15, 0.7), strength * dice.uniform(0.2, 1.2))
     if dice.random() < 0.5:
         return [sheet, solid_body(dice, dice.uniform(0.2, 0.35), (0, 0.2, 0.5), _stuff(dice))]
     return [sheet]

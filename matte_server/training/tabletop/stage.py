@@ -10,6 +10,7 @@ import bpy
 from mathutils import Vector
 
 from ..scenes.blend_stage import set_up_files, surround
+from .bodies import box, made_of
 from .materials import of_set
 
 SIZE = (640, 480)
@@ -27,17 +28,13 @@ def build_set(dice: Random, wall_at: float = 3.2) -> list[bpy.types.Object]:
     for _ in range(dice.randint(0, 4)):
         size = (dice.uniform(0.2, 0.7), dice.uniform(0.15, 0.4), dice.uniform(0.5, 1.6))
         place = (dice.uniform(-2.5, 2.5), dice.uniform(1.6, 2.8), size[2] / 2)
-        bpy.ops.mesh.primitive_cube_add(size=1, location=place)
-        bpy.context.object.scale = size
-        bpy.context.object.data.materials.append(of_set(dice.choice(("noise", "checks", "plain")), dice))
-        made.append(bpy.context.object)
+        made.append(box(place, size, of_set(dice.choice(("noise", "checks", "plain")), dice)))
     return made
 
 
 def _plane(place: tuple[float, float, float], upright: float, material: bpy.types.Material) -> bpy.types.Object:
     bpy.ops.mesh.primitive_plane_add(size=12, location=place, rotation=(radians(upright), 0, 0))
-    bpy.context.object.data.materials.append(material)
-    return bpy.context.object
+    return made_of(material)
 
 
 def light(panorama: Path, dice: Random) -> None:

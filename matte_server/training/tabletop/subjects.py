@@ -10,8 +10,7 @@ from random import Random
 import numpy as np
 
 from ..scenes.anatomy import Library
-from ..scenes.blend_materials import hair_material, material_of
-from ..scenes.blend_objects import add_part, add_tuft
+from ..scenes.blend_objects import add_subject
 from ..scenes.recipes import Kind, Recipe, groomed, recipe
 from ..scenes.worker import build
 from .bodies import Things
@@ -32,8 +31,7 @@ def any_subject(dice: Random, data: SubjectData) -> tuple[Kind, Things]:
     """A person, or as often something else, 1.3 to 1.8 m tall: its kind and its objects."""
     kind: Kind = "person" if dice.choice((True, False)) else dice.choice(_OTHERS)
     subject = build(_recipe(dice.randrange(*_RUNS), kind, data), Library(data.makehuman))
-    made = [add_part(part, material_of(part)) for part in subject.parts]
-    made += [add_tuft(tuft, hair_material(tuft.name, tuft.material)) for tuft in subject.tufts]
+    made = add_subject(subject)
     heights = np.concatenate([part.mesh.vertices[np.unique(part.mesh.loops), 2] for part in subject.parts])
     factor = dice.uniform(1.3, 1.8) / float(heights.max() - heights.min())
     for thing in made:

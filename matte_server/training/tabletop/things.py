@@ -8,7 +8,7 @@ from random import Random
 
 import bpy
 
-from .bodies import Point, Things, box, furred, made_of, meshed, stalk, turned
+from .bodies import Point, Things, box, fold, furred, made_of, meshed, stalk, turned
 from .materials import Colour, clear, fibre, film, leaf, random_colour, solid
 
 _WIRES = 64  # Upright wires of a cup.
@@ -57,10 +57,7 @@ def bag(dice: Random) -> Things:
     bpy.ops.mesh.primitive_uv_sphere_add(segments=96, ring_count=64, radius=0.75, location=(0, 0, 0.8))
     foil = made_of(film())
     foil.scale = (0.85, 0.75, 1.05)
-    folds = bpy.data.textures.new("folds", "CLOUDS")
-    folds.noise_scale = 0.35
-    moved = foil.modifiers.new("folds", "DISPLACE")
-    moved.texture, moved.strength = folds, 0.35
+    fold(foil, "CLOUDS", 0.35, 0.35)
     return [inside, foil]
 
 

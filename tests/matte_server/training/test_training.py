@@ -26,7 +26,8 @@ from matte_server.training.__main__ import main
 from matte_server.training.backgrounds import background
 from matte_server.training.bank import Bank, read_render, renders
 from matte_server.training.calm import calm
-from matte_server.training.composite import MEASURED, Composite, Faults, compose, grade, parallax
+from matte_server.training.clean_plate import parallax
+from matte_server.training.composite import MEASURED, Composite, Faults, compose, grade
 from matte_server.training.procedural import Canvas, subject
 from matte_server.training.random_fields import Dice
 from matte_server.training.ring import Ring, SynthesisSetup, make_forever
