@@ -72,12 +72,15 @@ _OF_READS = frozenset(
 )
 # Knobs of a script inside the script: which state of it was last read is seen by what is in it.
 _OF_SCRIPTS = frozenset(["version", "shownWarningFile", "modified", "published", "reload_script", "reload_write"])
+RANGE_ONLY = ("FrameRange",)
+"""Classes that pass their input on and say which frames it has. What is seen beyond those is in the frame's key."""
 COUNT_RELOADS = ("Read", "DeepRead", "Vectorfield", "ReadGeo2", "GeoImport", "GeoReference")
 """Classes whose button Reload is ``knob version [expr [value version]+1]``, and changes nothing else."""
 _LEFT_OUT = {
     **dict.fromkeys((*COUNT_RELOADS, "OCIOFileTransform"), _COSMETIC | {"version"}),
     **dict.fromkeys(("Read", "DeepRead", "Write"), _COSMETIC | _OF_READS),
     **dict.fromkeys(("Precomp", "LiveGroup", "LiveInput"), _COSMETIC | _OF_SCRIPTS),
+    **dict.fromkeys(RANGE_ONLY, _COSMETIC | {"first_frame", "last_frame"}),
 }
 # The only knobs of a Cleanplate node that change its picture: what it shows is in its inner Read.
 _ID, _OF_OURS = "node_id", frozenset(["output", "disable"])

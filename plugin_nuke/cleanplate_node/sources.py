@@ -79,12 +79,35 @@ class NodeSources:
         if self.project:
             more["project"] = list(self.project)
         if self.upstream.driven:
-            more["driven"] = [self.driven_at(frame) for frame in _SAMPLED]
+            more["driven"] = [self._expressed_at(frame) for frame in _SAMPLED]
         return fingerprint.settings_key(self.upstream.facts, self.upstream.starts, options.shared, more)
 
     def driven_at(self, frame: int) -> str:
-        """The digest of the values that expressions give to knobs upstream at a frame; empty where there are
-        none. Nuke is asked once for each frame."""
+        """The digest of the values that expressions give to knobs upstream at a frame, and of the FrameRanges that
+        it lies outside of; empty where there are none."""
+        expressed, beyond = self._expressed_at(frame), self._beyond_ranges(frame)
+        return digest([expressed, beyond]) if beyond else expressed
+
+    def _beyond_ranges(self, frame: int) -> Sequence[object]:
+        """The FrameRanges upstream one of whose frames that are seen is outside of the range, with the end that it
+        is beyond: no document says what is there. Both ends count where any frame may be seen."""
+        found: list[object] = []
+        for place, (first, last) in self._frame_ranges.items():
+            seen = {one.at(frame) for one in self._reached[place]}
+            if any(one.is_any for one in self._reached[place]):
+                found.append([place, first, last])
+            elif any(not first <= at <= last for at in seen):
+                found.append([place, first if min(seen) < first else None, last if max(seen) > last else None])
+        return found
+
+    @functools.cached_property
+    def _frame_ranges(self) -> dict[int, tuple[int, int]]:
+        facts = enumerate(self.upstream.facts)
+        places = [place for place, one in facts if one.kind in fingerprint.RANGE_ONLY and self._reached[place]]
+        return {place: host.frame_range(self.upstream.nodes[place]) for place in places}
+
+    def _expressed_at(self, frame: int) -> str:
+        """Nuke is asked once for each frame."""
         if not self.upstream.driven:
             return ""
         if frame not in self._driven:

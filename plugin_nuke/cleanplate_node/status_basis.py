@@ -75,7 +75,7 @@ def _basis(node: host.Node, sources: Optional[NodeSources]) -> str:
         options, sources = options_of(node), sources or sources_of(node)
         curves = [host.script_text(node, name) for name in options.animated]
         shown = shown_file(node)
-        driven = [sources.driven_at(frame) for frame in _some_frames(node)] if sources.upstream.driven else []
+        driven = [sources.driven_at(frame) for frame in _some_frames(node)]
         facts = [sources.settings_key(options), shown, sources.hashed_with]
         return " ".join([*facts, *host.views(), *curves, *driven])
     except UNCLEAR as error:

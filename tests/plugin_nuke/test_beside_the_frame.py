@@ -97,6 +97,73 @@ def test_the_range_of_a_clip(before: Edit, edit: Edit, is_seen: bool, comp: Edit
     check_edit(before, edit, is_seen, comp)
 
 
+_CUT = _behind("FrameRange", first_frame=1, last_frame=3)
+
+
+def _follows_the_project(comp: EditedComp) -> None:
+    _CUT(comp)
+    host.set_expression(comp.made, "last_frame", "root.last_frame")
+
+
+def _appended(comp: EditedComp) -> None:
+    """What the clip behind the cut one shows depends on where it was cut."""
+    _CUT(comp)
+    clip = host.create("AppendClip")
+    host.connect(clip, 0, comp.made)
+    host.connect(clip, 1, comp.second)
+    host.connect(comp.node, 0, clip)
+
+
+def _behind_the_cut(kind: str, **knobs: object) -> Edit:
+    def insert(comp: EditedComp) -> None:
+        _CUT(comp)
+        last = host.create(kind, **knobs)
+        host.connect(last, 0, comp.made)
+        host.connect(comp.node, 0, last)
+
+    return insert
+
+
+def _smoothed(comp: EditedComp) -> None:
+    _CUT(comp)
+    host.set_value(comp.node, "temporal", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "last", "is_seen"),
+    [
+        # The shot grows, or its other frames are cut off.
+        (_CUT, 1, 9, False),
+        (_CUT, FRAME, FRAME, False),
+        # The frame is outside: no document says what it shows.
+        (_CUT, FRAME + 1, 3, True),
+        (_CUT, 1, FRAME - 1, True),
+        # Another frame of it is seen.
+        (_behind_the_cut("TimeOffset", time_offset=1), 1, 3, False),
+        (_behind_the_cut("TimeOffset", time_offset=1), FRAME, 3, True),
+        (_behind_the_cut("FrameHold", first_frame=1), FRAME, 3, True),
+        (_behind_the_cut("FrameHold", first_frame=3), FRAME, 3, False),
+        # Any frame may be seen, or the range says which one.
+        (_behind_the_cut("RotoPaint"), 1, 9, True),
+        (_behind_the_cut("Retime", speed=2.0), 1, 9, True),
+        (_appended, 1, 9, True),
+        # It has no frame beside it any more.
+        (_smoothed, 1, FRAME, True),
+        (_smoothed, 1, 9, False),
+    ],
+)
+def test_the_ends_of_a_frame_range(before: Edit, first: int, last: int, is_seen: bool, comp: EditedComp) -> None:
+    def cut(comp: EditedComp) -> None:
+        host.set_value(comp.made, "first_frame", first)
+        host.set_value(comp.made, "last_frame", last)
+
+    check_edit(before, cut, is_seen, comp)
+
+
+def test_a_frame_range_that_follows_the_project(comp: EditedComp) -> None:
+    check_edit(_follows_the_project, _root("last_frame", "240"), False, comp)
+
+
 def _keyed_control() -> None:
     control = host.create("Grade", name="Control")
     for frame in range(-1, 6):

@@ -37,6 +37,13 @@ class EditedComp:
         self.clean = bench.read(self.shot / "clean.exr", 1, 1)
         self.node = bench.node_on(self.offset, self.clean)
 
+    @property
+    def made(self) -> nuke.Node:
+        """The node that a test has put in."""
+        found = host.find("Made")
+        assert found is not None
+        return found
+
     def keys(self, frame: int) -> tuple[object, ...]:
         """What is compared of a result of the frame without Nuke's hashes."""
         found = sources.sources_of(self.node)
