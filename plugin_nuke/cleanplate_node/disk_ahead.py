@@ -28,13 +28,23 @@ _changed_s: dict[str, float] = {}
 class DiskAhead:
     """What the disk said a moment ago: the ``results`` that a node shows, their ``records``, and the ``files``
     upstream by path; ``asked_s`` is on the clock of ``time.monotonic``. Where the disk has not ``answered``, the
-    look itself asks, and says so. Shared, so nobody may change it."""
+    look itself asks, and says so. ``count`` says of how many results the files were known. Shared, so nobody may
+    change it."""
 
     results: made_elsewhere.Listed
     records: Sequence[manifest.Record]
     files: Mapping[str, Seen]
     asked_s: float
     answered: bool = True
+    count: int = 0
+
+    def knows_files(self, results: int) -> bool:
+        """Whether it was known of nearly all results which files a look at the node asks for."""
+        return not self.answered or results <= self.count + _FEW
+
+    def lacks(self, files: Collection[str]) -> bool:
+        """Whether many of some files were not asked for."""
+        return len(set(files).difference(self.files)) > _FEW
 
 
 def ask(name: str) -> Optional[DiskAhead]:
@@ -48,21 +58,14 @@ def ask(name: str) -> Optional[DiskAhead]:
         records = manifest.read_all(results.folder)
     except OSError:
         return DiskAhead(results=results, records=(), files={}, asked_s=asked_s, answered=False)
-    files = {path: look_at_file(path) for path in _files.get(name, _NO_FILES)[0]}
-    return DiskAhead(results=results, records=records, files=files, asked_s=asked_s)
+    known, count = _files.get(name, _NO_FILES)
+    files = {path: look_at_file(path) for path in known}
+    return DiskAhead(results=results, records=records, files=files, asked_s=asked_s, count=count)
 
 
-def note_files(name: str, files: Collection[str], results: int) -> bool:
-    """A look at the node of that name asks for these files of so many results, and so will the next one. Returns
-    whether many of them are new."""
-    new = len(set(files).difference(_files.get(name, _NO_FILES)[0]))
+def note_files(name: str, files: Collection[str], results: int) -> None:
+    """A look at the node of that name asks for these files of so many results, and so will the next one."""
     _files[name] = frozenset(files), results
-    return new > _FEW
-
-
-def knows_files(name: str, results: int) -> bool:
-    """Whether it is known of nearly all results which files a look at the node asks for."""
-    return results <= _files.get(name, _NO_FILES)[1] + _FEW
 
 
 def note_change(name: str) -> None:

@@ -110,12 +110,15 @@ def _follow(node: host.Node, sources: Optional[NodeSources]) -> None:
 
 
 def _asks_for_more(node: host.Node, sources: NodeSources, ahead: DiskAhead) -> bool:
-    """Whether many files have to be looked at that were not known to be needed, and have it done ahead."""
+    """Whether many files have to be looked at that were not known to be needed when the disk was asked, and have it
+    done ahead. Two looks may be under way, so what is known by now does not count."""
     name = host.full_name(node)
     with contextlib.suppress(*UNCLEAR):
         shown = ShownResult(node, sources, ahead=ahead)
-        if not (running(node) or disk_ahead.knows_files(name, shown.count)):
-            return disk_ahead.note_files(name, shown.files_wanted(), shown.count)
+        if not (running(node) or ahead.knows_files(shown.count)):
+            wanted = shown.files_wanted()
+            disk_ahead.note_files(name, wanted, shown.count)
+            return ahead.lacks(wanted)
     return False
 
 

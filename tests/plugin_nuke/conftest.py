@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,10 @@ _REST_S = 0.1
 def start_nuke(window: bool) -> State:
     """A new fake Nuke that has run the plugin's start files, as the real one does for a folder on NUKE_PATH. Looks
     at nodes that the Nuke before it put off are forgotten: its nodes have the names of the new one's. It has no
-    results open either. Its artist rests for a shorter moment."""
+    results open either, and its timers have ended with it. Its artist rests for a shorter moment."""
+    for one in threading.enumerate():
+        if isinstance(one, threading.Timer):
+            one.cancel()
     state = nuke.reset()
     sessions.forget_all()
     callbacks._resting = later.Rest(_REST_S, callbacks._came_to_rest)

@@ -168,7 +168,8 @@ def wait_for_threads(window: State) -> None:
     """Until every run's thread is gone and its last call on the main thread was made."""
 
     def is_over() -> bool:
-        return not node_runs.all_running() and "cleanplate-node" not in [one.name for one in threading.enumerate()]
+        are_gone = "cleanplate-node" not in [one.name for one in threading.enumerate()]
+        return are_gone and not node_runs.all_running() and not window.queue
 
     until(window, is_over)
 

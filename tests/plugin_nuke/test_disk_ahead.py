@@ -82,12 +82,13 @@ def test_the_main_thread_waits_for_no_share(
     node = long_shot(window, bench)
     until(window, lambda: bool(checks))
 
-    def cost(act: Callable[[], object], text: str) -> int:
+    def cost(act: Callable[[], object], text: str) -> float:
+        """Of one look: on a busy machine the one that was to come before is among them."""
         checks.clear()
         asked.clear()
         act()
-        until(window, lambda: bool(checks) and checks[-1].startswith(text), 20)
-        return len(asked)
+        until(window, lambda: bool(checks) and checks[-1].startswith(text))
+        return len(asked) / len(checks)
 
     assert cost(lambda: host.set_value(node, "erode", 1.0), "stale: a setting") < FEW
     assert cost(lambda: host.set_value(node, "erode", 0.0), "up to date") < FEW
@@ -112,6 +113,24 @@ def test_the_main_thread_waits_for_no_share(
     assert found is not None
     host.set_value(found, "name", "Renamed")
     assert cost(lambda: host.open_panel(found), "up to date") < 2 * FEW, "of that name nothing was known"
+
+
+def test_a_look_that_the_disk_was_asked_for_too_early_has_it_asked_again(
+    bench: ContractBench, window: State, asked: list[str], checks: list[str]
+) -> None:
+    """Two looks may be under way: what the second one knows of now is nothing that the first one has asked for."""
+    node = long_shot(window, bench)
+    until(window, lambda: bool(checks) and checks[-1].startswith("up to date"))
+    name = host.full_name(node)
+    disk_ahead.forget_all()
+    early = disk_ahead.ask(name)
+    disk_ahead.note_files(name, ["by_the_other_look.exr"], COUNT)
+    status_basis.forget(node)
+    checks.clear()
+    asked.clear()
+    callbacks._look(name, early)
+    until(window, lambda: bool(checks))
+    assert len(asked) < FEW
 
 
 def test_a_file_that_is_overwritten_is_seen_all_the_same(
