@@ -12,7 +12,7 @@ EPILOG = """\
 examples:
   cleanplate keys server --folder keys         once, on the server's machine
   cleanplate keys client anna --folder keys    for anna, who gets the named file
-  cleanplate keys owner matte --folder keys     where user matte runs it
+  cleanplate keys owner matte --folder keys    where user matte runs it
 
 To shut anna out again, delete her line from clients.txt in that folder: her connection ends within a second.
 

@@ -199,6 +199,11 @@ class MatteClient:
                 "memory left.",
                 "What is finished stays: start again to make the rest.",
             )
+        if self._connection.was_up:
+            return UnavailableError(
+                f"No matting server answers at {self.endpoint.address} any longer: it has ended or is cut off.",
+                "What is finished stays: start one with 'cleanplate serve', and start again to make the rest.",
+            )
         return UnavailableError(
             f"No matting server answers at {self.endpoint.address}.",
             "Start one with 'cleanplate serve', or correct the address.",

@@ -44,6 +44,8 @@ class Connection:
     def __init__(self, endpoint: Endpoint) -> None:
         self.is_up = False
         """Whether the server can be reached, as of the last :meth:`wait` or :meth:`send`."""
+        self.was_up = False
+        """Whether it was ever up: then the address is right."""
         self.refusal = 0
         """The event by which the last handshake failed, one of ``_REFUSALS``; 0 if it did not."""
         self._context = zmq.Context()
@@ -112,6 +114,7 @@ class Connection:
                 self.refusal = int(event["event"])
             else:
                 self.is_up = event["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+                self.was_up = self.was_up or self.is_up
                 self.refusal = 0 if self.is_up else self.refusal
                 came_up = came_up or self.is_up
         return came_up

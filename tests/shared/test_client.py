@@ -315,6 +315,18 @@ def test_no_server() -> None:
         client.ping(0.2)
 
 
+def test_a_server_that_answered_and_ended_is_not_looked_for_at_another_address(make_server: MakeServer) -> None:
+    """Who has half of a shot is told that it is not lost."""
+    with HeldPort() as port, MatteClient(Endpoint(port.address), patience_s=0.3) as client:
+        server = make_server(port=port.number)
+        client.matte(request("r1"))
+        server.close()
+        sentence = f"at {port.address} any longer: .* What is finished stays"
+        with pytest.raises(UnavailableError, match=sentence) as caught:
+            client.matte(request("r2"))
+    assert "address" not in str(caught.value)
+
+
 def test_a_picture_is_stored_where_the_server_lacks_it_and_only_there(make_server: MakeServer) -> None:
     server = make_server()
     for _ in range(2):
