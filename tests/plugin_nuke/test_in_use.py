@@ -245,7 +245,8 @@ def test_a_view_that_is_added_during_a_run_is_said_at_its_end(bench: ContractBen
     host.press(node, "process_range")
     nuke.addView("right")
     until(window, bench.idle(node))
-    assert bench.status(node) == "not processed in view right"
+    # Of the run's end, or of the look that follows it, which names the frames.
+    assert bench.status(node) in ("not processed in view right", "frames 1-2 not processed in view right")
     assert freshness.check(node, deep=False).text == "frames 1-2 not processed in view right"
     assert press(window, bench, node) == "up to date, 2 done", "those of the other view are not made again"
 
