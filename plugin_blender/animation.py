@@ -46,7 +46,7 @@ def acting_curves(block: Any) -> Iterator[Any]:
 
 def driver_targets(block: Any) -> list[Any]:
     """What the drivers of a data-block read."""
-    data = block.animation_data
+    data = getattr(block, "animation_data", None)
     variables = (variable for curve in (data.drivers if data else ()) for variable in curve.driver.variables)
     return [target for variable in variables for target in variable.targets]
 

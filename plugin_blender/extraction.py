@@ -16,6 +16,7 @@ from .places import Feed, group_nodes, upstream_nodes
 from .plan import NodeError
 from .upstream import input_feed
 from .versions import (
+    IS_FIVE,
     OUTPUT_NODES,
     add_file_output,
     copied_scene,
@@ -97,6 +98,8 @@ class _CopiedScene:
         """Each copied tree, by the names of the group nodes that lead to it."""
         self._driven: list[Any] = []
         """Copies of other groups, in which drivers read the scene."""
+        self._turned: list[Any] = []
+        """What drivers of the 3D scene read, turned from the scene to its copy."""
         self._needed: dict[tuple[str, ...], set[str]] = {}
 
     def leave_only(self, feeds: Sequence[Feed], names: tuple[str, ...], folder: str) -> None:
@@ -108,6 +111,8 @@ class _CopiedScene:
                     tree.nodes.remove(node)
         top = self._trees[()]
         self._turn_drivers(top)
+        if not IS_FIVE:
+            self._turn_others()
         lifted = [self._lift(source, way, name) for (source, way), name in zip(sources, names, strict=True)]
         for socket, target in zip(lifted, add_file_output(top, folder, names), strict=True):
             top.links.new(socket, target)
@@ -126,6 +131,19 @@ class _CopiedScene:
                 node.node_tree = node.node_tree.copy()
                 self._driven.append(node.node_tree)
             self._turn_drivers(node.node_tree)
+
+    def _turn_others(self) -> None:
+        """The same with drivers of objects, materials and the like, which are not copied, until the copied scene is
+        deleted. Blender 5 has them read the scene that is rendered."""
+        users = bpy.data.user_map(subset={self._original})[self._original]
+        for user in users:
+            if isinstance(user, bpy.types.Scene):
+                continue
+            for block in (user, getattr(user, "node_tree", None)):
+                for target in driver_targets(block):
+                    if target.id == self._original and not target.data_path.startswith(_RANGE):
+                        target.id = self.scene
+                        self._turned.append(target)
 
     def _is_driven(self, tree: Any) -> bool:
         """Whether drivers in a group, or in those that it nests, read the scene."""
@@ -163,6 +181,8 @@ class _CopiedScene:
 
     def delete(self) -> None:
         """Deletes the scene and its trees."""
+        for target in self._turned:
+            target.id = self._original
         delete_scene(self.scene)
         for tree in (*(tree for way, tree in self._trees.items() if way), *self._driven):
             bpy.data.node_groups.remove(tree)

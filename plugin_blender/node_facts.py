@@ -10,8 +10,8 @@ import bpy
 
 from .animation import AnimatedPaths
 from .mask_shapes import shapes_of
-from .places import upstream_nodes
-from .rna_facts import Findings, RnaWalk, absolute_path, content_digest, plain
+from .places import is_reroute, upstream_nodes
+from .rna_facts import TRACKING, Findings, RnaWalk, absolute_path, content_digest, plain
 from .sources import ClipNumbering, FileSource, Numbering, Span, first_number
 from .versions import OUTPUT_NODES
 
@@ -19,6 +19,31 @@ _SHAPES = frozenset({"points", "splines"})
 _TREE_PARTS = frozenset({"nodes", "links"})
 _KEEPS_STATES = ("GeometryNodeBake", "GeometryNodeSimulationOutput")
 """Nodes whose results come from frames before, or from files that no setting names."""
+_SHOWS_NOTHING = {*OUTPUT_NODES, "NodeFrame"} - {"NodeGroupOutput"}
+_FRAME_CHOICE = frozenset({"frame_duration", "frame_offset", "frame_start", "use_cyclic"})
+_SIZE_FREE = frozenset(
+    {
+        "CompositorNodeBrightContrast",
+        "CompositorNodeColorBalance",
+        "CompositorNodeColorCorrection",
+        "CompositorNodeConvertColorSpace",
+        "CompositorNodeCurveRGB",
+        "CompositorNodeExposure",
+        "CompositorNodeGamma",
+        "CompositorNodeGroup",
+        "CompositorNodeHueSat",
+        "CompositorNodeImage",
+        "CompositorNodeInvert",
+        "CompositorNodeMovieClip",
+        "NodeGroupInput",
+        "NodeGroupOutput",
+        "ShaderNodeGamma",
+    }
+)
+"""Nodes whose pictures have the size and the place of those that feed them, whatever the size of the render: what
+plates are graded with."""
+_PICTURES_OF_CLIP = ("Image", "Alpha")
+"""The outputs of a Movie Clip node that follow no tracking. The others follow its stabilization."""
 
 
 def tree_facts(tree: Any, facts: Findings) -> object:
@@ -29,60 +54,92 @@ def tree_facts(tree: Any, facts: Findings) -> object:
 
 
 def _from_the_ends(tree: Any) -> list[Any]:
-    """All nodes of a tree, each behind those that it feeds: an order that does not come from their names."""
-    ends = [node for node in tree.nodes if not any(socket.is_linked for socket in node.outputs)]
+    """All nodes of a tree that count, each behind those that it feeds: an order that does not come from their
+    names."""
+    nodes = [node for node in tree.nodes if _counts(node)]
+    ends = [node for node in nodes if not any(socket.is_linked for socket in node.outputs)]
     found: dict[int, Any] = {}
     for end in sorted(ends, key=lambda node: (str(node.bl_idname), str(node.name))):
         found |= {node.as_pointer(): node for node in upstream_nodes(end)}
     # What is left feeds itself: Blender ignores such links.
-    found |= {node.as_pointer(): node for node in tree.nodes}
+    found |= {node.as_pointer(): node for node in nodes}
     return list(found.values())
 
 
 def nodes_facts(nodes: Sequence[Any], walk: RnaWalk, numbers: Mapping[str, int]) -> list[object]:
     """Some nodes of one tree, with their values and links."""
-    return [
-        _node_facts(node, walk, numbers)
-        for node in nodes
-        if node.bl_idname not in OUTPUT_NODES or _ends_group(node)
-    ]
+    return [_node_facts(node, walk, numbers) for node in nodes if _counts(node)]
 
 
 def numbers_of(nodes: Sequence[Any]) -> dict[str, int]:
-    """The place of each node by its name: a renamed node is the same."""
-    return {node.name: number for number, node in enumerate(nodes)}
+    """The place of each node that counts, by its name: a renamed node is the same."""
+    return {node.name: number for number, node in enumerate(filter(_counts, nodes))}
 
 
-def _ends_group(node: Any) -> bool:
-    return str(node.bl_idname) == "NodeGroupOutput"
+def _counts(node: Any) -> bool:
+    """Whether a node may change what is rendered. A linked reroute is a bend of its links."""
+    return node.bl_idname not in _SHOWS_NOTHING and _into_reroute(node) is None
+
+
+def _into_reroute(node: Any) -> Any:
+    """The link into a reroute; None where there is none, or it leads around in a ring, and for other nodes."""
+    links = node.inputs[0].links if is_reroute(node) else ()
+    return next((link for link in links if link.is_valid), None)
 
 
 def _node_facts(node: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> list[object]:
-    _note_picture(node, walk.facts)
+    played = _note_picture(node, walk.facts)
     if getattr(node, "scene", node) is None:
         walk.facts.reads_scene = True
     if node.bl_idname == "CompositorNodeSceneTime":
         walk.facts.reads_rate = True
+    walk.facts.reads_size |= node.bl_idname not in _SIZE_FREE
+    if _follows_tracking(node):
+        walk.facts.names_read.add(TRACKING)
     if node.bl_idname == "ShaderNodeAttribute" and node.attribute_type != "GEOMETRY":
         walk.facts.attributes_read.add(node.attribute_name)
     if node.bl_idname in _KEEPS_STATES:
         walk.facts.unknown.append(f"the simulation in {node.id_data.name}")
     outputs = [_value(socket, walk) for socket in node.outputs]
     own = [numbers[node.name], node.bl_idname, bool(node.mute)]
-    return [*own, walk.struct(node), input_facts(node, walk, numbers), outputs]
+    return [*own, *_settings(node, played, walk), input_facts(node, walk, numbers), outputs]
 
 
-def _note_picture(node: Any, facts: Findings) -> None:
-    """The file that an Image or Movie Clip node plays."""
+def _settings(node: Any, played: FileSource | None, walk: RnaWalk) -> list[object]:
+    """A node's settings. Those that say which file of a sequence is shown count as what they come to: a sequence
+    that has become longer shows the same at its first frames."""
+    if played is None or not isinstance(played.numbering, Numbering):
+        return [walk.struct(node)]
+    return [walk.struct(node, _FRAME_CHOICE), played.numbering.name]
+
+
+def _note_picture(node: Any, facts: Findings) -> FileSource | None:
+    """Notes the file that an Image or Movie Clip node plays, and returns it; None where it plays none, or its
+    frames are not known."""
     image: Any = getattr(node, "image", None)
     clip = getattr(node, "clip", None)
     played = image if node.bl_idname == "CompositorNodeImage" else clip
     if played is not None and has_animated_frames(node):
         facts.unknown.append(f"which frames of {played.name} are shown")
-    elif played is not None and played == clip:
-        facts.pictures.append(clip_source(clip))
+        return None
+    if played is not None and played == clip:
+        found = clip_source(clip)
     elif played is not None and image.source in ("FILE", "SEQUENCE", "MOVIE") and not image.packed_file:
-        facts.pictures.append(image_source(image, node))
+        found = image_source(image, node)
+    else:
+        return None
+    facts.pictures.append(found)
+    return found
+
+
+def _follows_tracking(node: Any) -> bool:
+    """Whether a node follows the lens or the tracks of a clip."""
+    if not getattr(node, "clip", None):
+        return False
+    shows_pictures = node.bl_idname == "CompositorNodeMovieClip"
+    return not shows_pictures or any(
+        socket.is_linked and socket.identifier not in _PICTURES_OF_CLIP for socket in node.outputs
+    )
 
 
 def has_animated_frames(node: Any) -> bool:
@@ -101,12 +158,17 @@ def input_facts(node: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> list[ob
 
 
 def _input_facts(socket: Any, walk: RnaWalk, numbers: Mapping[str, int]) -> object:
-    links = [
-        [numbers[link.from_node.name], link.from_socket.identifier, bool(link.is_muted)]
-        for link in socket.links
-        if link.is_valid
-    ]
+    links = [_link_facts(link, numbers) for link in socket.links if link.is_valid]
     return [socket.identifier, links, None if links else _value(socket, walk)]
+
+
+def _link_facts(link: Any, numbers: Mapping[str, int]) -> list[object]:
+    """The node and the socket that a link leads from, through reroutes, and whether it is muted on the way."""
+    is_muted = link.is_muted
+    while (before := _into_reroute(link.from_node)) is not None:
+        link = before
+        is_muted |= link.is_muted
+    return [numbers[link.from_node.name], link.from_socket.identifier, bool(is_muted)]
 
 
 def _value(socket: Any, walk: RnaWalk) -> object:
@@ -166,8 +228,12 @@ def _pixel_digest(image: Any) -> str:
 
 
 def clip_facts(clip: Any, facts: Findings) -> object:
-    """A movie clip: its settings, its lens and tracking data with them, and its file."""
-    return [RnaWalk(clip, facts).struct(clip), clip_source(clip).name]
+    """A movie clip: its settings and its file; its lens and tracking data apart, because its pictures do not follow
+    them."""
+    walk = RnaWalk(clip, facts)
+    settings = walk.struct(clip, frozenset({TRACKING}))
+    facts.unread.append((TRACKING, walk.struct(clip.tracking)))
+    return [settings, clip_source(clip).name]
 
 
 def image_source(image: Any, node: Any) -> FileSource:

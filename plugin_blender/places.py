@@ -106,9 +106,14 @@ def scene_of(tree: Any, first: Any = None) -> Any:
 def feed_of(socket: Any, ways: tuple[Way, ...]) -> Feed | None:
     """What feeds a node's input: through reroutes, and out of the group where its inputs are meant; None where
     nothing does. Raises ``NodeError`` where several group nodes feed the group."""
-    while socket is not None and socket.is_linked and not socket.links[0].is_muted:
+    while socket is not None and socket.is_linked:
         link = socket.links[0]
-        if link.from_node.bl_idname == "NodeReroute":
+        if link.is_muted:
+            return None
+        if is_reroute(link.from_node):
+            if not link.is_valid:
+                # It closes a ring of reroutes.
+                return None
             socket = link.from_node.inputs[0]
         elif link.from_node.bl_idname == _INPUTS and any(ways):
             group = outer_node(ways)
@@ -150,6 +155,11 @@ def levels_of(feed: Feed) -> Iterator[tuple[list[Any], Any]]:
         group = outer_node(ways)
         nodes, ways = upstream_nodes(group), around(ways)
         yield nodes, group
+
+
+def is_reroute(node: Any) -> bool:
+    """Whether a node is a bend of a link."""
+    return str(node.bl_idname) == "NodeReroute"
 
 
 def upstream_nodes(node: Any) -> list[Any]:

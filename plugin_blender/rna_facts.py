@@ -53,6 +53,8 @@ _NEVER_RENDERED = (
 )
 _FOR_OLDER = {("Camera", "cycles")}
 """Settings that Blender 4.5 writes a second time, for older versions: they are there once a file was opened."""
+TRACKING = "tracking"
+"""What a clip has of lens and tracks, as paths of drivers name it."""
 _NUMPY_TYPES = {"FLOAT": "f4", "INT": "i4", "BOOLEAN": "?"}
 
 
@@ -62,11 +64,12 @@ class Findings:
     cannot be compared (``unknown``), each as a noun with its owner ("the simulation of Cube").
 
     Without one of its ``pictures`` a solve makes no sense; without one of its ``files`` Blender renders as well.
-    ``reads_scene``: something reads the scene that is rendered, whichever that is. ``reads_frames``: a driver reads
-    at which frame a scene stands. ``reads_rate``: a node shows the time in seconds. ``shows_names``: names of
-    data-blocks change the picture. ``names_read`` are the paths that drivers read, and ``attributes_read`` those
-    that shaders read of objects and scenes. ``unread`` is what counts only where one of them has its name, and what
-    has no name where ``shows_names``; it stays with the data-block whose walk has found it.
+    ``reads_scene``: something reads the scene that is rendered, whichever that is. ``reads_frames``: a driver
+    reads at which frame a scene stands. ``reads_rate``: a node shows the time in seconds. ``reads_size``: a
+    node may follow the size of the render. ``shows_names``: names of data-blocks change the picture.
+    ``names_read`` are the paths that drivers read, and ``attributes_read`` those that shaders read of objects
+    and scenes. ``unread`` is what counts only where one of them has its name, and what has no name where
+    ``shows_names``; it stays with the data-block whose walk has found it.
     """
 
     blocks: list[Any] = field(default_factory=list)
@@ -77,6 +80,7 @@ class Findings:
     reads_scene: bool = False
     reads_frames: bool = False
     reads_rate: bool = False
+    reads_size: bool = False
     shows_names: bool = False
     names_read: set[str] = field(default_factory=set)
     attributes_read: set[str] = field(default_factory=set)
@@ -105,6 +109,7 @@ class Findings:
         self.reads_scene = self.reads_scene or other.reads_scene
         self.reads_frames = self.reads_frames or other.reads_frames
         self.reads_rate = self.reads_rate or other.reads_rate
+        self.reads_size = self.reads_size or other.reads_size
         self.shows_names = self.shows_names or other.shows_names
         self.names_read |= other.names_read
         self.attributes_read |= other.attributes_read
@@ -160,6 +165,9 @@ class RnaWalk:
             value: Any = getattr(struct, item.identifier, None)
             if _plays_sequence(struct, value):
                 self._cannot_compare(f"the image sequence {value.name} in")
+            if isinstance(value, bpy.types.MovieClip) and not isinstance(struct, bpy.types.Node):
+                # A mask's parent, or a constraint. Which nodes do is seen from their links.
+                self.facts.names_read.add(TRACKING)
             return self.pointer(value, depth)
         if item.type == "COLLECTION":
             return self._collection(struct, item, depth)

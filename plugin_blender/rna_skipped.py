@@ -285,6 +285,8 @@ def is_skipped(struct: Any, item: Any) -> bool:
     if name == "use_proxy" and isinstance(struct, bpy.types.MovieClip):
         # Blender 4.5 finds frames of movies by the timecode of their proxies.
         return bool(getattr(struct.proxy, "timecode", "NONE") == "NONE")
+    if name.startswith(("border_", "use_crop_")) and isinstance(struct, bpy.types.RenderSettings):
+        return not struct.use_border
     if name in ("layer", "view") and _has_no_choice(struct, name):
         return True
     place = (struct.bl_rna.identifier, name)

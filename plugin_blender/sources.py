@@ -55,6 +55,15 @@ class Numbering:
         return min(max(index, 0), self.duration) + self.offset
 
     @property
+    def name(self) -> object:
+        """How frames are turned into files, whatever the length: that counts for the frames beyond it alone."""
+        return ["loop", self.start, self.duration, self.offset] if self.cyclic else self.offset - self.start
+
+    def is_beyond(self, frame: int) -> bool:
+        """Whether the sequence has no file of its own for the frame, but the one of another."""
+        return not (self.cyclic or self.start <= frame < self.start + self.duration)
+
+    @property
     def span(self) -> Span | None:
         """The frames that are played once; None for a loop, and for a sequence of no frames: they have no ends."""
         if self.cyclic or not self.duration:
@@ -97,7 +106,8 @@ class FileSource:
     @property
     def name(self) -> Identity:
         """Tells one source from another on any machine: the file with its folder, and how it is read."""
-        return ["/".join(Path(self.file).parts[-2:]), self.colourspace, repr(self.numbering)]
+        numbering = self.numbering.name if isinstance(self.numbering, Numbering) else repr(self.numbering)
+        return ["/".join(Path(self.file).parts[-2:]), self.colourspace, numbering]
 
     @property
     def pictures(self) -> tuple[FileSource, ...]:
@@ -135,8 +145,11 @@ class FileSource:
         return str(path)[: start + match.start()], digits, match.group(2) + path.suffix
 
     def identity(self, frame: int) -> Identity:
-        """Changes where the frame's file does."""
-        return file_identity(self.path(frame))
+        """Changes where the frame's file does, and where another frame's is shown."""
+        found = file_identity(self.path(frame))
+        if isinstance(self.numbering, Numbering) and self.numbering.is_beyond(frame):
+            found.append(self.numbering.file_number(frame))
+        return found
 
     def files_of(self, frame: int) -> list[str]:
         """The files that the frame is read from."""

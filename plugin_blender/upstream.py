@@ -28,16 +28,10 @@ from .sources import FileSource, GraphSource, Source
 # How Blender takes the alpha of a file by itself; the server takes it the same way.
 _ALPHA_MODES = {".exr": "PREMUL", ".png": "STRAIGHT", ".jpg": "STRAIGHT", ".jpeg": "STRAIGHT"}
 
-_OF_COMPOSITOR = (
-    "border_",
-    "compositor_",
-    "frame_map_",
-    "pixel_aspect_",
-    "resolution_",
-    "use_border",
-    "use_crop_to_border",
-)
-"""How the settings of a render begin that nodes alone see: its size and device, and when curves are read."""
+_OF_COMPOSITOR = ("compositor_", "frame_map_", "pixel_aspect_")
+"""How the settings of a render begin that nodes alone see: its device, and when curves are read."""
+_SIZE = ("border_", "resolution_", "use_border", "use_crop_to_border")
+"""And those that its size follows."""
 _RATE = {"fps", "fps_base"}
 
 _OF_NODE = re.compile(r'nodes\["((?:[^"\\]|\\.)*)"\](.*)')
@@ -138,7 +132,8 @@ def _render_facts(scene: Any, facts: Findings) -> object:
     """What nodes see of the render that they are part of. All of it comes with the scene of Render Layers."""
     render = scene.render
     names = {item.identifier for item in render.bl_rna.properties}
-    seen = {name for name in names if name.startswith(_OF_COMPOSITOR)} | (_RATE if facts.reads_rate else set())
+    begin = (*_OF_COMPOSITOR, *(_SIZE if facts.reads_size else ()))
+    seen = {name for name in names if name.startswith(begin)} | (_RATE if facts.reads_rate else set())
     return RnaWalk(scene, facts).struct(render, frozenset(names - seen))
 
 

@@ -48,6 +48,6 @@ def test_every_edit_upstream_is_noticed_or_called_unknown(blender: Blender, shot
 
 def test_what_happens_to_files_frames_and_names(blender: Blender, shot: Path) -> None:
     found: dict[str, list[bool]] = blender.case("events", shot).facts["found"]
-    assert len(found) == 30
+    assert len(found) == 32
     # Whether it is noticed, and whether it is forgotten once it is taken back.
     assert found == {name: [not name.startswith("("), True] for name in found}

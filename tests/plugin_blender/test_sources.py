@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from plugin_blender.sources import ClipNumbering, FileSource, Numbering, Span
@@ -62,3 +66,22 @@ def test_a_sequence_has_pictures_of_its_own_where_it_is_played_once() -> None:
     assert clip == Span(first=1, last=4, held=False)
     assert [clip.shows(frame) for frame in (0, 1, 4, 5)] == [False, True, True, False]
     assert ClipNumbering(first=5, start=3, offset=2).span_of([]) is None
+
+
+def test_a_sequence_that_became_longer_is_the_same_at_its_first_frames(tmp_path: Path) -> None:
+    """All files have one size and one time, as those of a disk that counts in seconds: only numbers tell them
+    apart."""
+    for number in range(7):
+        (tmp_path / f"a.{number:04d}.exr").write_bytes(b"picture")
+        os.utime(tmp_path / f"a.{number:04d}.exr", (1, 1))
+
+    def source(**choice: Any) -> FileSource:
+        numbering = Numbering(**{"start": 1, "duration": 4, "offset": 0} | choice)
+        return FileSource(file=str(tmp_path / "a.0001.exr"), colourspace="linear", numbering=numbering)
+
+    short, long = source(), source(duration=6)
+    assert short.name == long.name == source(start=0, offset=-1, duration=5).name
+    assert [short.identity(frame) == long.identity(frame) for frame in (1, 4, 5, 6)] == [True, True, False, False]
+    assert short.identity(5) == short.identity(6)
+    for other in (source(start=2), source(offset=1), source(cyclic=True)):
+        assert other.name != short.name

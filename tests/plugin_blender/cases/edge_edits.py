@@ -87,7 +87,17 @@ def looks(place: Path, tree: Any, plate: Any, feed: Callable[[Any], object], edi
     edit("(none) aspect of the Clip Editor's view", setting(clip.clip, "display_aspect", (2.0, 1.0)))
     edit("(none) a note on a clip", lambda: annotate(clip.clip))
     edit("(none) what the next track begins with", setting(clip.clip.tracking.settings, "default_pattern_size", 31))
-    edit("a lens of a clip", setting(clip.clip.tracking.camera, "k1", 0.1))
+    tracking = clip.clip.tracking
+    edit("(none) the lens of a clip of which the pictures are shown", setting(tracking.camera, "k1", 0.1))
+    tree.links.new(clip.outputs["Scale"], mix.inputs[1])
+    edit("how a clip is steadied that is read", setting(tracking.stabilization, "use_2d_stabilization", True))
+    tree.links.remove(mix.inputs[1].links[0])
+    driver = mix.inputs[1].driver_add("default_value").driver
+    driver.type = "SUM"
+    target = driver.variables.new().targets[0]
+    target.id_type, target.id, target.data_path = "MOVIECLIP", clip.clip, "tracking.camera.k1"
+    edit("the lens of a clip that drives", setting(tracking.camera, "k1", 0.2))
+    mix.inputs[1].driver_remove("default_value")
 
 
 def shown_in(kind: str, name: str, block: Any) -> None:

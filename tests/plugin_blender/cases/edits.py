@@ -151,12 +151,23 @@ def nodes(place: Path, scene: Any, tree: Any, node: Any) -> None:
             steady = clip.tracking.stabilization
             edit("influence of stabilization", scene, node, setting(steady, "influence_location", 0.5))
             edit("anchor of stabilization", scene, node, setting(steady, "anchor_frame", 3))
+    tree.nodes.new("CompositorNodeBoxMask")
     curves = tree.nodes.new("CompositorNodeCurveRGB")
     tree.links.new(plate.outputs[0], curves.inputs["Image"])
     feed(node, curves.outputs[0])
     edit("point of a colour curve", scene, node, lambda: curves.mapping.curves[3].points.new(0.5, 0.8))
-    edit("resolution percentage behind nodes", scene, node, setting(scene.render, "resolution_percentage", 50))
-    scene.render.resolution_percentage = 100
+    render = scene.render
+    for kind, name in (
+        ("CompositorNodeCurveRGB", "(none) {} behind a grade"),
+        ("CompositorNodeBoxMask", "{} behind a box"),
+    ):
+        feed(node, next(each for each in tree.nodes if each.bl_idname == kind).outputs[0])
+        edit(name.format("resolution percentage"), scene, node, setting(render, "resolution_percentage", 50))
+        render.resolution_percentage, render.use_crop_to_border = 100, True
+        edit(name.format("border"), scene, node, setting(render, "use_border", True))
+        render.use_border = render.use_crop_to_border = False
+    edit("(none) sides of a border that is off", scene, node, setting(render, "border_min_x", 0.3))
+    render.border_min_x = 0.0
     values_of_outputs(scene, tree, node, plate)
     groups(scene, tree, node, plate)
     mask_edits.masks(place, scene, tree, plate, partial(feed, node), partial(noted, scene, node))
@@ -189,6 +200,20 @@ def groups(scene: Any, tree: Any, node: Any, plate: Any) -> None:
     outer.node_tree = group
     tree.links.new(plate.outputs[0], outer.inputs[0])
     feed(node, outer.outputs[0])
+    bend = tree.nodes.new("NodeReroute")
+
+    def bent() -> None:
+        tree.links.new(plate.outputs[0], bend.inputs[0])
+        tree.links.new(bend.outputs[0], outer.inputs[0])
+
+    def viewed() -> None:
+        group.nodes.new("NodeFrame")
+        group.links.new(inside.outputs[0], group.nodes.new("CompositorNodeViewer").inputs[0])
+
+    edit("(none) a reroute", scene, node, bent)
+    edit("(none) a viewer and a frame in a group", scene, node, viewed)
+    edit("a muted link into a reroute", scene, node, setting(bend.inputs[0].links[0], "is_muted", True))
+    bend.inputs[0].links[0].is_muted = False
     edit("a node inside a group", scene, node, setting(inside.inputs[1], "default_value", 1.5))
     edit("a link inside a group", scene, node, lambda: group.links.new(first.outputs[0], last.inputs[0]))
 

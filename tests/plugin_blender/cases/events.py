@@ -83,6 +83,7 @@ def events(place: Path, scene: Any, tree: Any, plate: Any, exposure: Any) -> dic
         "a later start": valued(plate, "frame_start", 2),
         "another offset": (moved(1), moved(-1)),
         "an end before the frame": valued(plate, "frame_duration", 1),
+        "(a longer sequence)": valued(plate, "frame_duration", 6),
         "another file": valued(plate.image, "filepath", str(place / "clean.exr")),
         "(a picture of another frame)": (lambda: os.utime(other, (1, 1)), lambda: None),
         "(a name of an image)": named(plate.image, "renamed"),

@@ -23,6 +23,8 @@ def case(folder: str) -> dict[str, Any]:
     handlers_of_others(tree, node)
     for is_grouped in (False, True):
         driven_by_the_scene(place, scene, tree, node, is_grouped)
+    driven_in_3d(place, scene, tree, node)
+    ring_of_reroutes(tree, node)
     facts["multilayer"] = multilayer(place, scene, tree, node)
     facts["hd"] = high_definition(place, scene, tree, node)
     return facts
@@ -189,6 +191,57 @@ def driven_by_the_scene(place: Path, scene: Any, tree: Any, node: Any, is_groupe
     if is_grouped:
         bpy.data.node_groups.remove(exposure.id_data)
     assert {*bpy.data.scenes, *bpy.data.node_groups} == blocks, "no copy is left"
+
+
+def driven_in_3d(place: Path, scene: Any, tree: Any, node: Any) -> None:
+    """Drivers of objects and materials read the scene at the frame that is rendered, wherever the timeline is."""
+    from plugin_blender import extraction
+
+    layers = next(each for each in tree.nodes if each.bl_idname == "CompositorNodeRLayers")
+    layers.scene = scene
+    tree.links.new(layers.outputs["Image"], node.inputs["Plate"])
+    cube = bpy.data.objects["Cube"]
+    colour = cube.active_material.node_tree.nodes["Principled BSDF"].inputs["Base Color"]
+    scene["amount"] = 0.0
+    scene.keyframe_insert('["amount"]', frame=1)
+    scene["amount"] = 4.0
+    scene.keyframe_insert('["amount"]', frame=4)
+    for owner, name, index, path in (
+        (cube, "location", 2, '["amount"]'),
+        (cube, "location", 2, "frame_current"),
+        (colour, "default_value", 0, "frame_current"),
+    ):
+        known = list(getattr(owner, name))
+        getattr(owner, name)[index] = 4.0
+        (fixed,) = extraction.render_inputs(scene, node, ["Plate"], 4, place)
+        fixed = str(Path(fixed).rename(place / "fixed.exr"))
+        curve = owner.driver_add(name, index)
+        curve.driver.type = "SUM"
+        target = curve.driver.variables.new().targets[0]
+        target.id_type, target.id, target.data_path = "SCENE", scene, path
+        (driven,) = extraction.render_inputs(scene, node, ["Plate"], 4, place)
+        assert same(driven, fixed), (name, path)
+        assert target.id == scene and scene.frame_current == 1
+        owner.driver_remove(name, index)
+        setattr(owner, name, known)
+    scene.animation_data_clear()
+
+
+def ring_of_reroutes(tree: Any, node: Any) -> None:
+    """Blender leaves one link of a ring out: nothing feeds the node, and a grade in it is fed by nothing."""
+    from plugin_blender import planning
+
+    first, second = (tree.nodes.new("NodeReroute") for _ in range(2))
+    for one, other in ((first, second), (second, first)):
+        tree.links.new(one.outputs[0], other.inputs[0])
+    tree.links.new(second.outputs[0], node.inputs["Plate"])
+    assert planning.plan_of(bpy.context.scene, node).problem == "Nothing is connected to Plate."
+    exposure = tree.nodes.new("CompositorNodeExposure")
+    tree.links.new(second.outputs[0], exposure.inputs[0])
+    tree.links.new(exposure.outputs[0], node.inputs["Plate"])
+    assert not planning.plan_of(bpy.context.scene, node).problem
+    for each in (first, second, exposure):
+        tree.nodes.remove(each)
 
 
 def grouped_exposure(tree: Any, exposure: Any, node: Any) -> Any:
