@@ -1,7 +1,7 @@
 """Runs Cleanplate's own network over frames of any size.
 
 It sees a frame in middle light (:mod:`cleanplate_light`). Where the subject is small, all of what follows happens
-in a part of the frame (:mod:`cleanplate_part`).
+in a part of the frame (:mod:`cleanplate_part`); where it is very small, that part is seen at twice its size, too.
 
 The coarse stage looks at the whole frame twice: at the coarse size, and at twice that. The first octave refines
 what the first look found; its mean with the second look (:mod:`cleanplate_looks`) is where the other octaves begin.
@@ -39,7 +39,7 @@ from .cleanplate_blocks import (
 from .cleanplate_evidence import frame_evidence, padded, pyramid
 from .cleanplate_light import exposed, gain_to_middle, in_own_light
 from .cleanplate_looks import SECOND_LOOK, THIRD_LOOK, AlphaLevel, of_both_looks
-from .cleanplate_part import closer_part, in_frame, mixed
+from .cleanplate_part import closer_part, doubled, halved, in_frame, mixed, share_of_doubled
 from .cleanplate_windows import BLOCKS, beneath, cut_input, cut_windows, put_windows, windows_around
 from .learned import check_learned_for
 from .network_table import CLEANPLATE
@@ -163,12 +163,16 @@ class CleanplateModel:
         del pictures
         seen = frame.part(part.rows, part.columns)
 
-        def found(part_octaves: int) -> Prediction:
-            ours = self._from_first_look(*self._first_look(seen, part_octaves, check), settings, check)
-            return in_frame(part, ours, first, octaves, frame.size)
+        def found(shown: FrameTensors, part_octaves: int) -> Prediction:
+            return self._from_first_look(*self._first_look(shown, part_octaves, check), settings, check)
 
-        close = found(part.octaves)
-        return close if part.share == 1.0 else mixed(found(part.octaves + 1), close, part.share)
+        if part.octaves:
+            close = found(seen, part.octaves)
+            ours = close if part.share == 1.0 else mixed(found(seen, part.octaves + 1), close, part.share)
+        else:
+            own, larger = found(seen, 1), halved(found(doubled(seen), 1))
+            ours = mixed(own, larger, part.share * share_of_doubled(own, larger))
+        return in_frame(part, ours, first, octaves, frame.size)
 
     def _first_look(self, frame: FrameTensors, octaves: int, check: CancelCheck) -> tuple[_Pyramids, Coarse]:
         """The frame at every resolution, the coarse size ``octaves`` halvings below it, and the first look."""

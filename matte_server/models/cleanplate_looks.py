@@ -22,6 +22,11 @@ from .networks.cleanplate import Coarse
 # above 2048 pixels 11 of kinds have 0.96 of the error, 8 of people and furniture 0.99.
 _FLOOR, _TAKES_AWAY = 0.01, 0.42
 SECOND_LOOK, THIRD_LOOK = 1.3, 0.8
+DOUBLED = 0.7
+"""The same factor for a part that is seen at twice its size, also where it has less alpha. On 89 held-out stills,
+64 of which have such a part, frame, band and Grad are 0.96, 0.96 and 0.92 of what they are without it, on 30 pairs
+in light that a renderer made 0.85, 0.85 and 0.81. The worst picture has 1.6 times its error; where the larger view
+alone counts, 2.4 times."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +62,10 @@ def of_both_looks(first: Coarse, refined: AlphaLevel, second: Coarse, factor: fl
 
 def second_share(alpha: Tensor, doubt: Tensor, second: Coarse, factor: float) -> Tensor:
     """The later look's share, 0..1, beside an ``alpha`` with the expected error ``doubt``."""
-    own = (doubt + _FLOOR).square()
-    other = ((second.doubt + _FLOOR) * factor).square()
-    return torch.where(second.alpha > alpha, own / (own + other), _TAKES_AWAY)
+    return torch.where(second.alpha > alpha, share_by_error(doubt, second.doubt, factor), _TAKES_AWAY)
+
+
+def share_by_error(error: Tensor, later_error: Tensor, factor: float) -> Tensor:
+    """The share, 0..1, of a later measurement beside an earlier one, by the error that each expects."""
+    own, other = (error + _FLOOR).square(), ((later_error + _FLOOR) * factor).square()
+    return own / (own + other)

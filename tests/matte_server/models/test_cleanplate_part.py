@@ -8,7 +8,7 @@ from torch import Tensor
 
 import matte_server.models.cleanplate as adapter
 from matte_server.models.cleanplate import CleanplateModel
-from matte_server.models.cleanplate_part import CloserPart, closer_part, mixed
+from matte_server.models.cleanplate_part import CloserPart, closer_part, doubled, halved, mixed, share_of_doubled
 from matte_server.models.networks.cleanplate import Coarse, octaves_for
 from matte_server.models.protocols import FrameTensors, ModelSettings, Prediction
 from matte_server.pixels.coarse_grid import CoarseGrid
@@ -26,7 +26,7 @@ def look(rows: slice, columns: slice, alpha: float = 1.0, doubt: float = 0.0) ->
 
 def test_the_part_holds_what_was_found_and_what_lies_around() -> None:
     # Pixels 400 to 600 down and 800 to 1120 across: 48 around, as an eighth of 320 is less; 384 at least; to 64.
-    expected = CloserPart(rows=slice(256, 704), columns=slice(704, 1216), octaves=1, share=1.0)
+    expected = CloserPart(rows=slice(256, 704), columns=slice(704, 1216), octaves=0, share=1.0)
     assert closer_part(look(slice(100, 150), slice(200, 280)), 2, SIZE) == expected
     assert closer_part(look(slice(100, 150), slice(200, 280), alpha=0.0, doubt=0.1), 2, SIZE) == expected
     assert closer_part(look(slice(100, 150), slice(200, 280), alpha=0.1), 2, SIZE) == expected
@@ -55,6 +55,61 @@ def test_from_a_part_to_the_frame_the_result_does_not_jump(cells: int, share: fl
     part = closer_part(look(slice(100, 150), slice(100, 100 + cells)), 2, SIZE)
     assert part is not None and part.octaves == 1
     assert part.share == pytest.approx(share, abs=0.001)
+
+
+@pytest.mark.parametrize(("cells", "share"), [(82, 1.0), (90, 0.729), (96, 0.417), (102, 0.026)])
+def test_from_twice_its_size_to_its_own_the_result_does_not_jump(cells: int, share: float) -> None:
+    """328 and 360 pixels and 48 on either side, 5 / 4 of 384 and 408, where there is room for 512."""
+    part = closer_part(look(slice(100, 150), slice(100, 100 + cells)), 2, SIZE)
+    assert part is not None and part.octaves == 0
+    assert part.share == pytest.approx(share, abs=0.001)
+
+
+def test_a_frame_seen_at_twice_its_size_has_its_mean_and_no_ring() -> None:
+    dice = torch.Generator().manual_seed(5)
+    plate = torch.rand((1, 3, 9, 11), generator=dice) * 0.2 + 0.1
+    plate[..., 4, 5] = 65000.0
+    core = (plate[:, :1] > 0.2).float()
+    large = doubled(FrameTensors(plate=plate, clean_plate=-plate, coverage=1 - core, core=core))
+    assert large.size == (18, 22) and large.core is not None and large.holdout is None
+    assert torch.equal(large.core[..., ::2, 1::2], core) and torch.equal(large.coverage[..., 1::2, ::2], 1 - core)
+    # Single floats of up to 65000 through a logarithm and back.
+    assert torch.allclose(large.clean_plate, -large.plate, rtol=1e-4)
+    assert float(large.plate.min()) >= float(plate.min()) * (1 - 1e-4)
+    away = large.plate[..., :6, :6]
+    assert float(away.max()) <= 0.3001, "further than two pixels from the highlight nothing of it is seen"
+    flat = torch.full((1, 3, 6, 6), 0.18)
+    same = doubled(FrameTensors(plate=flat, clean_plate=flat, coverage=flat[:, :1])).plate
+    assert torch.allclose(same, torch.tensor(0.18), rtol=1e-5)
+
+
+def prediction(value: float, error: float, side: int, size: int = 8) -> Prediction:
+    """The same everywhere in a square frame."""
+
+    def grid(of: float) -> CoarseGrid:
+        return CoarseGrid(values=torch.full((1, 1, size // side, size // side), of), side=side, size=(size, size))
+
+    alpha = torch.full((1, 1, size, size), value)
+    return Prediction(alpha=alpha, foreground=grid(value), confidence=grid(1 - error), expected_error=grid(error))
+
+
+def test_what_expects_less_error_counts_more() -> None:
+    sure, unsure = prediction(0.5, 0.02, 1), prediction(0.5, 0.2, 1)
+    # 0.21 and 0.03 with the floor under both, the larger view's times 0.7, squared.
+    assert float(share_of_doubled(unsure, sure).mean()) == pytest.approx(0.990, abs=0.001)
+    assert float(share_of_doubled(sure, unsure).mean()) == pytest.approx(0.040, abs=0.001)
+    # Of two that expect the same the larger view counts 1 / (1 + 0.7^2).
+    assert float(share_of_doubled(sure, sure).mean()) == pytest.approx(0.671, abs=0.001)
+
+
+def test_what_was_found_at_twice_the_size_is_the_mean_of_four() -> None:
+    found = prediction(0.0, 0.5, 2)
+    found.alpha[..., ::2, ::2] = 1.0
+    small = halved(found)
+    assert small.foreground is not None and small.expected_error is not None
+    assert small.alpha.shape == small.expected_error.whole().shape == (1, 1, 4, 4)
+    assert torch.allclose(small.alpha, torch.tensor(0.25))
+    assert torch.allclose(small.confidence.whole(), torch.tensor(0.5))
 
 
 def small_subject() -> FrameTensors:
@@ -107,13 +162,12 @@ def test_a_small_subject_is_seen_in_its_part_alone(
 
 
 def test_two_predictions_are_mixed_by_their_share() -> None:
-    def prediction(value: float, side: int) -> Prediction:
-        grid = CoarseGrid(values=torch.full((1, 1, 8 // side, 8 // side), value), side=side, size=(8, 8))
-        return Prediction(
-            alpha=torch.full((1, 1, 8, 8), value), foreground=grid, confidence=grid, expected_error=grid
-        )
-
-    found = mixed(prediction(0.2, 4), prediction(0.6, 1), 0.25)
+    found = mixed(prediction(0.2, 0.2, 4), prediction(0.6, 0.6, 1), 0.25)
     assert found.foreground is not None and found.expected_error is not None
-    for values in (found.alpha, *(g.whole() for g in (found.foreground, found.confidence, found.expected_error))):
+    for values in (found.alpha, found.foreground.whole(), found.expected_error.whole()):
         assert values.shape == (1, 1, 8, 8) and torch.allclose(values, torch.tensor(0.3))
+    by_pixel = torch.zeros(1, 1, 8, 8)
+    by_pixel[..., 4:] = 1.0
+    assert mixed(prediction(0.2, 0.2, 4), prediction(0.6, 0.6, 1), by_pixel).alpha[
+        0, 0, 3
+    ].tolist() == pytest.approx([0.2] * 4 + [0.6] * 4)
