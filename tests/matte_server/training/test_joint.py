@@ -32,7 +32,8 @@ def composites(height: int = 64, width: int = 64) -> dict[str, Tensor]:
 
 @LAYOUTS
 def test_training_joins_the_looks_as_a_frame_does(layout: NetworkLayout) -> None:
-    batch, net = composites(), network(layout)
+    # So long that it is not seen at twice its size, too.
+    batch, net = composites(width=576), network(layout)
     with torch.no_grad():
         net.coarse.head.weight.mul_(0.01)  # an alpha of about 0.5: every block is refined
         joined = both_looks(net, batch).joined.clamp(0, 1)
