@@ -39,8 +39,9 @@ somebody who comes nearer does not jump."""
 
 @dataclass(frozen=True)
 class CloserPart:
-    """``rows`` and ``columns`` of the frame, and how many ``octaves`` it takes; with none it is seen at twice its
-    size with one. ``share``: what the part's result counts beside its result with an octave more, 0..1."""
+    """``rows`` and ``columns`` of the frame, and how many ``octaves`` it takes. Where that is 0, the part is seen
+    at twice its size, with one octave. ``share``: what the part's result counts beside its result with an octave
+    more, 0..1."""
 
     rows: slice
     columns: slice
@@ -84,7 +85,7 @@ def in_frame(part: CloserPart, found: Prediction, first: Coarse, octaves: int, s
 
     def placed(grid: CoarseGrid, outside: Tensor) -> CoarseGrid:
         times = (1 << octaves) // grid.side
-        values = outside.repeat_interleave(times, -2).repeat_interleave(times, -1)
+        values = _repeated(outside, times)
         values = values[..., : -(-size[0] // grid.side), : -(-size[1] // grid.side)].contiguous()
         top, left = part.rows.start // grid.side, part.columns.start // grid.side
         inside = values[..., top:, left:][..., : grid.values.shape[-2], : grid.values.shape[-1]]
@@ -103,15 +104,18 @@ def doubled(frame: FrameTensors) -> FrameTensors:
     """The frame at twice its size: pictures bicubic in the network's encoding, never beyond what lies around, so
     that no highlight rings; guides and coverage as they are."""
 
-    def repeated(matte: Tensor) -> Tensor:
-        return matte.repeat_interleave(2, -2).repeat_interleave(2, -1)
-
     def smooth(picture: Tensor) -> Tensor:
         seen = encode(picture)
         larger = nnf.interpolate(seen, scale_factor=2.0, mode="bicubic")
-        return decode(larger.clamp(-repeated(highest_around(-seen)), repeated(highest_around(seen))))
+        return decode(larger.clamp(-_repeated(highest_around(-seen), 2), _repeated(highest_around(seen), 2)))
 
-    return replace(frame.mapped(repeated), plate=smooth(frame.plate), clean_plate=smooth(frame.clean_plate))
+    whole = frame.mapped(lambda matte: _repeated(matte, 2))
+    return replace(whole, plate=smooth(frame.plate), clean_plate=smooth(frame.clean_plate))
+
+
+def _repeated(cells: Tensor, times: int) -> Tensor:
+    """Every cell as a square of ``times`` x ``times`` pixels."""
+    return cells.repeat_interleave(times, -2).repeat_interleave(times, -1)
 
 
 def halved(found: Prediction) -> Prediction:

@@ -164,10 +164,11 @@ def test_a_small_subject_is_seen_in_its_part_alone(
 def test_two_predictions_are_mixed_by_their_share() -> None:
     found = mixed(prediction(0.2, 0.2, 4), prediction(0.6, 0.6, 1), 0.25)
     assert found.foreground is not None and found.expected_error is not None
-    for values in (found.alpha, found.foreground.whole(), found.expected_error.whole()):
-        assert values.shape == (1, 1, 8, 8) and torch.allclose(values, torch.tensor(0.3))
+    # The confidence is 0.8 and 0.4.
+    expected = [(found.alpha, 0.3), (found.foreground.whole(), 0.3), (found.expected_error.whole(), 0.3)]
+    for values, value in [*expected, (found.confidence.whole(), 0.7)]:
+        assert values.shape == (1, 1, 8, 8) and torch.allclose(values, torch.tensor(value))
     by_pixel = torch.zeros(1, 1, 8, 8)
     by_pixel[..., 4:] = 1.0
-    assert mixed(prediction(0.2, 0.2, 4), prediction(0.6, 0.6, 1), by_pixel).alpha[
-        0, 0, 3
-    ].tolist() == pytest.approx([0.2] * 4 + [0.6] * 4)
+    found = mixed(prediction(0.2, 0.2, 4), prediction(0.6, 0.6, 1), by_pixel)
+    assert found.alpha[0, 0, 3].tolist() == pytest.approx([0.2] * 4 + [0.6] * 4)
